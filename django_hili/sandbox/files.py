@@ -1,0 +1,164 @@
+"""Own the serving of pictures' files: result, source, preview, thumbnail, and their faults.
+
+Must not know the API's calls. A result is served only after a download call granted it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotFound
+from django.http.response import HttpResponseBase
+from django.utils.http import http_date
+from django.views.decorators.http import require_safe
+
+from django_hili.sandbox import (
+    answers,
+    behaviour,
+    contract,
+    faults,
+    pictures,
+    previews,
+    rules,
+    state,
+    storage,
+)
+from django_hili.sandbox.models import Picture
+from django_hili.sandbox.records import records
+from django_hili.sandbox.wire import obey
+
+_RESULT: Final = re.compile(r"([0-9a-f]{32})01100\.(jpg|png|gif|webp)")
+_OTHER: Final = re.compile(r"([0-9a-f]{32})_(src|out|wmk|icon)\.(?:jpg|png|gif|webp)")
+_MIME: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
+_COLUMNS: Final = ("mdf", "partner_id", "mode", "code", "result_format", "downloads", "expires_at")
+
+
+@require_safe
+def result(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Serve a finished picture that was granted, or what a fault makes of it."""
+    started = time.perf_counter()
+    snapshot = state.snapshot()
+    match = _RESULT.fullmatch(name)
+    picture = _live(match[1], snapshot) if match else None
+    third_code = _third_code(picture, snapshot)
+    plan = rules.draw(snapshot, endpoint=faults.FILE, third_code=third_code)
+    if picture is not None and "expired" in plan:
+        pictures.forget([picture.mdf], now=snapshot.now())
+        picture = None
+    response = _answer(request, picture, plan)
+    response["Date"] = http_date()
+    answers.wait(plan)
+    records.request(
+        endpoint=faults.FILE,
+        outcome=f"HTTP {response.status_code}",
+        faults=",".join(plan),
+        seconds=time.perf_counter() - started,
+        third_code=third_code,
+    )
+    return obey(request, response, answers.wire_of(plan)) if plan else response
+
+
+def _live(mdf: str, snapshot: state.Snapshot) -> Picture | None:
+    """Return a finished, granted picture; one past its hour goes now."""
+    picture = Picture.objects.filter(pk=mdf).only(*_COLUMNS).first()
+    if picture is None:
+        return None
+    if picture.expires_at <= snapshot.now():
+        pictures.forget([mdf], now=snapshot.now())
+        return None
+    return picture if picture.downloads and picture.code == contract.DONE else None
+
+
+def _third_code(picture: Picture | None, snapshot: state.Snapshot) -> str:
+    if picture is None:
+        return ""
+    codes = (code for code, each in snapshot.partners.items() if each.pk == picture.partner_id)
+    return next(codes, "")
+
+
+def _answer(request: HttpRequest, picture: Picture | None, plan: rules.Plan) -> HttpResponseBase:
+    spoiled = answers.spoiled_status(plan, clock=time.time())
+    if spoiled is not None:
+        return spoiled
+    if picture is None:
+        return HttpResponseNotFound("图片不存在", content_type="text/plain; charset=utf-8")
+    if "redirect" in plan:
+        target = _next_hop(request, plan["redirect"])
+        if target:
+            status = plan["redirect"]["status"]
+            return HttpResponse(status=status, headers={"Location": target})
+    kind = storage.SOURCE if picture.mode == behaviour.ECHO else storage.RESULT
+    path = storage.path_of(picture.mdf, kind)
+    mime = _MIME[picture.result_format]
+    if "wrong_file" in plan:
+        return _wrong(path, mime, what=plan["wrong_file"]["what"])
+    return _file(path, mime, name=request.path.rpartition("/")[2])
+
+
+def _file(path: Path, mime: str, *, name: str) -> HttpResponseBase:
+    try:
+        return FileResponse(path.open("rb"), content_type=mime, filename=name)
+    except FileNotFoundError:
+        return HttpResponseNotFound()
+
+
+def _next_hop(request: HttpRequest, figures: Mapping[str, Any]) -> str:
+    """Return where to send the caller on: a given address, or here again until the last hop."""
+    if figures["to"]:
+        return str(figures["to"])
+    hop = request.GET.get("hop", "0")
+    done = int(hop) if hop.isdigit() else 0
+    return f"{request.path}?hop={done + 1}" if done < figures["hops"] else ""
+
+
+def _wrong(path: Path, mime: str, *, what: str) -> HttpResponse:
+    """Serve something that is not the result, in one of the ways servers do."""
+    content = path.read_bytes()
+    if what == "html":
+        return answers.page(200)
+    if what == "text":
+        return HttpResponse("这不是图片\n", content_type=mime)
+    if what == "empty":
+        return HttpResponse(b"", content_type=mime)
+    if what == "other":
+        return HttpResponse(previews.stranger(), content_type=mime)
+    if what == "truncated":
+        return HttpResponse(content[: len(content) // 2], content_type=mime)
+    lie = len(content) // 2 if what == "short_length" else len(content) * 2
+    return HttpResponse(content, content_type=mime, headers={"Content-Length": str(lie)})
+
+
+@require_safe
+def other(_request: HttpRequest, name: str) -> HttpResponseBase:
+    """Serve the source, the watermarked preview or the thumbnail of a picture."""
+    snapshot = state.snapshot()
+    match = _OTHER.fullmatch(name)
+    picture = Picture.objects.filter(pk=match[1]).first() if match else None
+    if match is None or picture is None:
+        return HttpResponseNotFound()
+    if picture.expires_at <= snapshot.now():
+        pictures.forget([picture.mdf], now=snapshot.now())
+        return HttpResponseNotFound()
+    if match[2] in ("src", "out"):
+        path = storage.path_of(picture.mdf, storage.SOURCE)
+        return _file(path, _MIME[picture.source_format], name=name)
+    if picture.code != contract.DONE or snapshot.now() < picture.ready_at:
+        return HttpResponseNotFound()
+    return _file(_rendered(picture, match[2]), "image/jpeg", name=name)
+
+
+def _rendered(picture: Picture, what: str) -> Path:
+    """Draw the preview or the thumbnail when it is first asked for."""
+    kind, draw = {
+        "wmk": (storage.PREVIEW, previews.preview),
+        "icon": (storage.ICON, previews.icon),
+    }[what]
+    path = storage.path_of(picture.mdf, kind)
+    if not path.exists():
+        of_result = storage.SOURCE if picture.mode == behaviour.ECHO else storage.RESULT
+        storage.write(picture.mdf, kind, draw(storage.path_of(picture.mdf, of_result)))
+    return path
