@@ -1,0 +1,25 @@
+"""Owns the list of what the engine can do; knows names and reasons only, and loads without numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+AVAILABLE: Final[Mapping[str, str | None]] = MappingProxyType(
+    {
+        "sr": None,
+        "repair": "not_built_yet",
+        "scratch": "not_built_yet",
+        "defogging": "not_built_yet",
+        "bg": "not_built_yet",
+        "colour": "needs_model",
+    }
+)
+"""Operation -> None when the engine does it, else the code of the reason why not.
+
+`colour` needs a learned colour model: colouring from another photo measured worse than leaving the photo grey.
+"""
+
+SCALES: Final = (2, 4, 8)
+IMAGE_TYPES: Final = ("people", "cartoon", "landscape", "portrait", "text")

@@ -1,0 +1,133 @@
+"""Owns the running of the engine's own nets in numpy; knows their files, not what they are for.
+
+A net is one chain of convolutions without padding (see `training/nets.py`). Each is done as one matrix product over a
+patch matrix built some hundred pixels at a time, so that it stays in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from django_hili.engine.pixels import Plane
+
+SLOPE = np.float32(0.1)
+CHUNK = 512
+"""Pixels per matrix product: the patch matrix of a 64-plane layer is then 1.2 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One convolution: `matrix` is (size * size * planes in) x planes out, rows ordered by row, column, plane."""
+
+    size: int
+    matrix: Plane
+    bias: Plane
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """A chain of layers; `fold` pixels a side become planes before it, and the last planes unfold by fold * scale."""
+
+    layers: tuple[Layer, ...]
+    fold: int
+    scale: int
+    out: int
+
+    @property
+    def margin(self) -> int:
+        """Input pixels that the output is smaller by on each side, divided by `scale`."""
+        return self.fold * sum(layer.size // 2 for layer in self.layers)
+
+    def __call__(self, picture: Plane) -> Plane:
+        """Answer a correction for H x W x planes (0..1): (H - 2 margin) scale x (W - 2 margin) scale x out.
+
+        H and W must be multiples of `fold`.
+        """
+        features = unfold(picture, self.fold) - np.float32(0.5)
+        features = _convolve(features, self.layers[0], rectify=True)
+        first, steps = features, self.layers[1:-1]
+        for layer in steps:
+            features = _convolve(features, layer, rectify=True)
+        skip = len(steps)
+        if skip:
+            features += first[skip:-skip, skip:-skip]
+        else:
+            features = features + first
+        return fold_back(_convolve(features, self.layers[-1], rectify=False), self.fold * self.scale)
+
+
+def unfold(picture: Plane, by: int) -> Plane:
+    """Turn `by` x `by` pixels into planes: H x W x P to H/by x W/by x (P by by)."""
+    if by == 1:
+        return picture
+    height, width, planes = picture.shape
+    parts = picture.reshape(height // by, by, width // by, by, planes).transpose(0, 2, 4, 1, 3)
+    return parts.reshape(height // by, width // by, planes * by * by)
+
+
+def fold_back(planes: Plane, by: int) -> Plane:
+    """Undo `unfold`: H x W x (P by by) to H by x W by x P."""
+    if by == 1:
+        return planes
+    height, width, depth = planes.shape
+    parts = planes.reshape(height, width, depth // (by * by), by, by).transpose(0, 3, 1, 4, 2)
+    return parts.reshape(height * by, width * by, depth // (by * by))
+
+
+def _convolve(features: Plane, layer: Layer, *, rectify: bool) -> Plane:
+    """Convolve H x W x C; the answer is smaller by size - 1.
+
+    The picture is taken as one long row of pixels, in which the window of `size` pixels beside each other is contiguous
+    memory: building the patch matrix is `size` block copies. Windows that wrap over a line's end give values that are
+    cut off at the end.
+    """
+    height, width, depth = features.shape
+    size, count = layer.size, layer.matrix.shape[1]
+    features = np.ascontiguousarray(features, np.float32)
+    rows = height - size + 1
+    total = rows * width - (size - 1)
+    out = np.empty((rows * width, count), np.float32)
+    patches = np.empty((min(CHUNK, total), size, size * depth), np.float32)
+    scratch = np.empty((patches.shape[0], count), np.float32)
+    windows = [_windows(features, i * width * depth, total, size * depth, depth) for i in range(size)]
+    for start in range(0, total, CHUNK):
+        stop = min(start + CHUNK, total)
+        part, answer = patches[: stop - start], out[start:stop]
+        for i, window in enumerate(windows):
+            part[:, i] = window[start:stop]
+        np.matmul(part.reshape(stop - start, -1), layer.matrix, out=answer)
+        answer += layer.bias
+        if rectify:
+            np.multiply(answer, SLOPE, out=scratch[: stop - start])
+            np.maximum(answer, scratch[: stop - start], out=answer)
+    return out.reshape(rows, width, count)[:, : width - size + 1]
+
+
+def _windows(features: Plane, offset: int, count: int, length: int, step: int) -> Plane:
+    """`count` overlapping runs of `length` values, `step` apart, from `offset` on; a view."""
+    flat = features.reshape(-1)[offset:]
+    size = flat.itemsize
+    return np.lib.stride_tricks.as_strided(flat, (count, length), (step * size, size), writeable=False)
+
+
+@cache
+def load(name: str) -> Net:
+    """Read `weights/<name>.npz`, once per process."""
+    file = resources.files("django_hili.engine") / "weights" / f"{name}.npz"
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        fold, scale, out = (int(v) for v in arrays["shape"])
+        count = sum(key.startswith("w") for key in arrays.files)
+        layers = tuple(_layer(arrays[f"w{i}"], arrays[f"b{i}"]) for i in range(count))
+    return Net(layers, fold, scale, out)
+
+
+def _layer(weight: NDArray[np.float16], bias: NDArray[np.float16]) -> Layer:
+    """Bring weights from planes out x planes in x rows x columns into matrix order."""
+    out, planes, size, _ = weight.shape
+    matrix = weight.astype(np.float32).transpose(2, 3, 1, 0).reshape(size * size * planes, out)
+    return Layer(size, np.ascontiguousarray(matrix), bias.astype(np.float32))

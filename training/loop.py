@@ -1,0 +1,78 @@
+"""Owns the training loop and the cache of generated pictures; knows PyTorch, not what a net is for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.nets import Chain
+from training.pictures import Bytes, pool
+
+Batch = tuple[Tensor, Tensor]
+"""What the net is shown, and the correction it should have answered."""
+
+COARSE_SHARE = 0.85
+"""The part of a training run made in bfloat16, twice as fast on processors that have it; the rest is in float32."""
+
+
+def cached_pool(folder: Path, count: int, *, seed: int, texts: float, drawings: float) -> Bytes:
+    """Make the pictures once and keep them in `folder`; the name holds every argument."""
+    path = folder / f"pictures-{seed}-{count}-{texts:g}-{drawings:g}.npy"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(path, pool(count, seed=seed, texts=texts, drawings=drawings))
+    pictures: Bytes = np.load(path)
+    return pictures
+
+
+def fit(
+    net: Chain,
+    *,
+    batches: Callable[[], Batch],
+    check: Sequence[Batch],
+    steps: int,
+    rate: float,
+) -> None:
+    """Train for `steps`: mean absolute error first, squared error in the last quarter, which is what PSNR counts.
+
+    The rate rises over 300 steps and falls along a cosine. The weights kept are a running mean of the last ones.
+    """
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from PyTorch's annotations
+    optimiser = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
+    mean = {name: value.detach().clone() for name, value in net.named_parameters()}
+    started = time.monotonic()
+    for step in range(steps):
+        share = step / steps
+        for group in optimiser.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / 300) * 0.5 * (1 + np.cos(np.pi * share)) + 1e-6
+        shown, wanted = batches()
+        with torch.autocast("cpu", torch.bfloat16, enabled=share < COARSE_SHARE):
+            answer = net(shown.contiguous(memory_format=torch.channels_last))
+        error = answer.float() - wanted
+        loss = error.abs().mean() if share < 0.75 else (error**2).mean() * 20
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 0.5)
+        optimiser.step()
+        with torch.no_grad():
+            for name, value in net.named_parameters():
+                mean[name].lerp_(value, 0.002 if step > 500 else 1.0)
+        if (step + 1) % 2000 == 0 or step + 1 == steps:
+            print(f"{step + 1} {time.monotonic() - started:.0f} s {_gain(net, check):+.3f} dB", flush=True)
+    with torch.no_grad():
+        for name, value in net.named_parameters():
+            value.copy_(mean[name])
+    print(f"mean of weights {_gain(net, check):+.3f} dB", flush=True)
+
+
+def _gain(net: Chain, check: Sequence[Batch]) -> float:
+    """How many decibels the correction gains on batches kept aside."""
+    with torch.no_grad():
+        before = sum(float((wanted**2).mean()) for _, wanted in check)
+        after = sum(float(((net(shown) - wanted) ** 2).mean()) for shown, wanted in check)
+    return float(10 * np.log10(before / after))
