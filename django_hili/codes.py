@@ -1,0 +1,170 @@
+"""The closed list of things that can go wrong or be worth telling, each with a stable code.
+
+Owns the codes and the sentence a person reads for each. Knows nothing of Django's models,
+of HTTP or of where a code is shown: Python, REST, admin and the command print the same words.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from django.utils.translation import gettext_lazy as _
+
+
+class Code(StrEnum):
+    """A stable name for one reason. Programs compare it; people read `sentence(code)`."""
+
+    # The photo itself.
+    PHOTO_MISSING = "photo_missing"
+    PHOTO_EMPTY = "photo_empty"
+    PHOTO_TOO_LARGE = "photo_too_large"
+    PHOTO_NOT_AN_IMAGE = "photo_not_an_image"
+    PHOTO_FORMAT_UNSUPPORTED = "photo_format_unsupported"
+    PHOTO_DAMAGED = "photo_damaged"
+    PHOTO_TOO_MANY_PIXELS = "photo_too_many_pixels"
+    PHOTO_ANIMATED = "photo_animated"
+    PHOTO_CMYK_WITHOUT_PROFILE = "photo_cmyk_without_profile"
+
+    # What was asked for.
+    OPTION_INVALID = "option_invalid"
+    OPERATION_MISSING = "operation_missing"
+    OPERATION_UNKNOWN = "operation_unknown"
+    OPERATION_UNAVAILABLE = "operation_unavailable"
+    OPERATION_REPEATED = "operation_repeated"
+    PRESET_UNKNOWN = "preset_unknown"
+    PRESET_AND_OPERATIONS = "preset_and_operations"
+    IMAGE_TYPE_UNKNOWN = "image_type_unknown"
+    IMAGE_TYPE_UNSUPPORTED = "image_type_unsupported"
+    SCALE_MISSING = "scale_missing"
+    SCALE_UNSUPPORTED = "scale_unsupported"
+    SCALE_WITHOUT_SR = "scale_without_sr"
+    BACKGROUND_MISSING = "background_missing"
+    BACKGROUND_INVALID = "background_invalid"
+    BACKGROUND_UNSUPPORTED = "background_unsupported"
+    BACKGROUND_WITHOUT_BG = "background_without_bg"
+    DPI_UNSUPPORTED = "dpi_unsupported"
+    FORMAT_UNSUPPORTED = "format_unsupported"
+    PROVIDER_UNKNOWN = "provider_unknown"
+    RESULT_TOO_LARGE = "result_too_large"
+    SUBJECT_UNKNOWN = "subject_unknown"
+
+    # On the way.
+    ENGINE_CRASHED = "engine_crashed"
+    ENGINE_TIMED_OUT = "engine_timed_out"
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    BACKGROUND_BUSY = "background_busy"
+    RESULT_INVALID = "result_invalid"
+    STORAGE_FAILED = "storage_failed"
+    SOURCE_GONE = "source_gone"
+    SOURCE_EXPIRED = "source_expired"
+    TRIES_EXHAUSTED = "tries_exhausted"
+    INTERNAL_ERROR = "internal_error"
+
+    # A door's own refusals.
+    JOB_NOT_DONE = "job_not_done"
+    RESULT_GONE = "result_gone"
+    JOB_CHANGED = "job_changed"
+
+    # Warnings: the job goes on.
+    WARN_SIXTEEN_BIT = "sixteen_bit_reduced"
+    WARN_PROFILE_IGNORED = "colour_profile_ignored"
+    WARN_FIRST_PAGE = "first_page_only"
+    WARN_ALREADY_CLEAN = "already_clean"
+
+
+SENTENCES: Final = {
+    Code.PHOTO_MISSING: _("No photo was sent. Choose a file and try again."),
+    Code.PHOTO_EMPTY: _("The file is empty. Choose another file."),
+    Code.PHOTO_TOO_LARGE: _(
+        "The file is larger than {limit} MB. Save the photo smaller and try again."
+    ),
+    Code.PHOTO_NOT_AN_IMAGE: _(
+        "The file is not a photo, whatever its name says. Choose a JPEG, PNG, WebP or TIFF file."
+    ),
+    Code.PHOTO_FORMAT_UNSUPPORTED: _(
+        "This kind of image cannot be read here. Save it as JPEG or PNG and try again."
+    ),
+    Code.PHOTO_DAMAGED: _(
+        "The photo is damaged or cut short. Open it, save it anew and try again."
+    ),
+    Code.PHOTO_TOO_MANY_PIXELS: _(
+        "The photo has more than {limit} megapixels. Make it smaller and try again."
+    ),
+    Code.PHOTO_ANIMATED: _("The photo is animated. Save one picture of it and send that."),
+    Code.PHOTO_CMYK_WITHOUT_PROFILE: _(
+        "The photo is in print colours (CMYK) without a colour profile, so its colours are "
+        "unknown. Save it as RGB and try again."
+    ),
+    Code.OPTION_INVALID: _("One of the choices could not be read. Check it and try again."),
+    Code.OPERATION_MISSING: _("Nothing to do: name a preset or at least one operation."),
+    Code.OPERATION_UNKNOWN: _("There is no such operation. Use: {choices}."),
+    Code.OPERATION_UNAVAILABLE: _(
+        "The operation {operation} is not available with this provider: {reason}"
+    ),
+    Code.OPERATION_REPEATED: _("An operation is named twice. Name each once."),
+    Code.PRESET_UNKNOWN: _("There is no such preset. Use: {choices}."),
+    Code.PRESET_AND_OPERATIONS: _("Give either a preset or operations, not both."),
+    Code.IMAGE_TYPE_UNKNOWN: _("There is no such image type. Use: {choices}."),
+    Code.IMAGE_TYPE_UNSUPPORTED: _("This provider does not take that image type. Use: {choices}."),
+    Code.SCALE_MISSING: _("Super-resolution needs a scale. Use: {choices}."),
+    Code.SCALE_UNSUPPORTED: _("That scale is not offered. Use: {choices}."),
+    Code.SCALE_WITHOUT_SR: _("A scale only goes with super-resolution (sr). Add sr or drop it."),
+    Code.BACKGROUND_MISSING: _("Replacing the background needs a background. Use: {choices}."),
+    Code.BACKGROUND_INVALID: _("That is not a background. Use: {choices}."),
+    Code.BACKGROUND_UNSUPPORTED: _("This provider does not offer that background. Use: {choices}."),
+    Code.BACKGROUND_WITHOUT_BG: _("A background only goes with bg. Add bg or drop it."),
+    Code.DPI_UNSUPPORTED: _("That resolution is not offered. Use: {choices}."),
+    Code.FORMAT_UNSUPPORTED: _("The result cannot be made in that format. Use: {choices}."),
+    Code.PROVIDER_UNKNOWN: _("There is no such provider. Use: {choices}."),
+    Code.RESULT_TOO_LARGE: _(
+        "The result would be larger than {limit} pixels on a side. Choose a smaller scale or "
+        "send a smaller photo."
+    ),
+    Code.SUBJECT_UNKNOWN: _("The person this photo belongs to is not known here."),
+    Code.ENGINE_CRASHED: _(
+        "This photo could not be processed. Nothing was kept. Save it anew and try again."
+    ),
+    Code.ENGINE_TIMED_OUT: _(
+        "This photo took too long to process. Try a smaller photo or fewer operations."
+    ),
+    Code.ENGINE_UNAVAILABLE: _(
+        "Photos cannot be processed here at the moment. The site's operator has to look."
+    ),
+    Code.BACKGROUND_BUSY: _(
+        "The background is too busy to be told from the person. Take the photo before a plain "
+        "wall and try again."
+    ),
+    Code.RESULT_INVALID: _("What came back was not a usable photo. Try again."),
+    Code.STORAGE_FAILED: _("The photo could not be stored. Try again later."),
+    Code.SOURCE_GONE: _("The photo was deleted before it could be processed. Send it again."),
+    Code.SOURCE_EXPIRED: _(
+        "The photo waited longer than it may be kept and was deleted. Send it again."
+    ),
+    Code.TRIES_EXHAUSTED: _("Processing stopped several times. Try again later."),
+    Code.INTERNAL_ERROR: _("Something went wrong on our side. Try again later."),
+    Code.JOB_NOT_DONE: _("The result is not ready yet. Ask again in a moment."),
+    Code.RESULT_GONE: _("The result has been deleted."),
+    Code.JOB_CHANGED: _("The job has moved on in the meantime. Reload and look again."),
+    Code.WARN_SIXTEEN_BIT: _("The photo had 16 bits per colour; the result has 8."),
+    Code.WARN_PROFILE_IGNORED: _("The photo's colour profile was damaged and not used."),
+    Code.WARN_FIRST_PAGE: _("The file has several pages; the first one was used."),
+    Code.WARN_ALREADY_CLEAN: _("The photo needed no repair and was left as it was."),
+}
+"""What a person reads. Placeholders are limits and choices, never a user's own words."""
+
+OPERATION_REASONS: Final = {
+    "needs_model": _("it needs a model that the site's operator has not installed."),
+    "not_built_yet": _("it is not part of this version."),
+    "not_offered": _("it is not offered."),
+}
+"""Why a provider declines an operation, by the reason code it declares."""
+
+
+def sentence(code: str, /, **params: object) -> str:
+    """Return the translated sentence for `code`; an unknown code reads as an internal error."""
+    try:
+        text = str(SENTENCES[Code(code)])
+    except ValueError:
+        return str(SENTENCES[Code.INTERNAL_ERROR])
+    return text.format(**params) if params else text
