@@ -1,0 +1,101 @@
+"""From a file's bytes to upright sRGB pixels of eight bits, alpha kept beside them.
+
+Owns orientation, colour management, depth and transparency. Refuses what cannot be shown
+truthfully. Uses Pillow; gives Pillow images; knows no storage.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from PIL import Image, ImageCms, ImageOps
+
+from django_hili.codes import Code
+from django_hili.exceptions import InvalidPhotoError
+from django_hili.imaging.inspect import FORMATS, Header, inspect
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Decoded pixels."""
+
+    pixels: Image.Image
+    """Mode RGB, or L where the file held no colour; sRGB, upright, eight bits."""
+    alpha: Image.Image | None
+    """Mode L of the same size, or None where the file had no transparency."""
+    warnings: tuple[Code, ...] = ()
+
+
+def decode(content: bytes, *, max_megapixels: int) -> Picture:
+    """Decode the first picture of `content`. Raises `InvalidPhotoError`."""
+    header = inspect(content, max_megapixels=max_megapixels)
+    notes: list[Code] = []
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        image.load()
+    except Exception:  # noqa: BLE001 - a decoder may raise anything on hostile bytes
+        raise InvalidPhotoError(Code.PHOTO_DAMAGED) from None
+    if header.pages > 1:
+        notes.append(Code.WARN_FIRST_PAGE)
+    if header.orientation != 1:
+        image = ImageOps.exif_transpose(image)
+    image = _eight_bits(image, header, notes)
+    colours, alpha = _split_alpha(image)
+    colours = _to_srgb(colours, header, notes)
+    return Picture(pixels=colours, alpha=alpha, warnings=tuple(notes))
+
+
+def _eight_bits(image: Image.Image, header: Header, notes: list[Code]) -> Image.Image:
+    if header.bits == 16:
+        notes.append(Code.WARN_SIXTEEN_BIT)
+    if image.mode.startswith("I;16"):
+        # Dividing keeps every tone; converting the mode directly would clip all but the darkest.
+        return image.convert("I").point([level // 256 for level in range(65536)], "L")
+    if image.mode in {"I", "F"}:
+        raise InvalidPhotoError(Code.PHOTO_FORMAT_UNSUPPORTED)
+    return image
+
+
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    if image.mode in {"P", "PA"}:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode in {"1", "L", "RGB"} and image.has_transparency_data:
+        image = image.convert("LA" if image.mode in {"1", "L"} else "RGBA")
+    elif image.mode in {"1", "RGBX", "RGBa", "La"}:
+        image = image.convert({"1": "L", "RGBX": "RGB", "RGBa": "RGBA", "La": "LA"}[image.mode])
+    if image.mode in {"RGBA", "LA"}:
+        alpha = image.getchannel("A")
+        return image.convert("RGB" if image.mode == "RGBA" else "L"), alpha
+    return image, None
+
+
+def _to_srgb(image: Image.Image, header: Header, notes: list[Code]) -> Image.Image:
+    if header.icc_profile:
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(header.icc_profile))
+            if image.mode == "RGB" and is_srgb(profile):
+                return image
+            managed = ImageCms.profileToProfile(
+                image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            if image.mode == "CMYK":
+                raise InvalidPhotoError(Code.PHOTO_CMYK_WITHOUT_PROFILE) from None
+            notes.append(Code.WARN_PROFILE_IGNORED)
+        else:
+            if managed is not None:
+                return managed.convert("L") if image.mode == "L" else managed
+    if image.mode in {"RGB", "L"}:
+        return image
+    if image.mode in {"YCbCr", "LAB", "HSV"}:
+        return image.convert("RGB")
+    raise InvalidPhotoError(Code.PHOTO_FORMAT_UNSUPPORTED)
+
+
+def is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    """Say whether a colour profile is one of the many that are all plain sRGB."""
+    try:
+        return ImageCms.getProfileDescription(profile).strip().lower().startswith("srgb")
+    except ImageCms.PyCMSError:
+        return False
