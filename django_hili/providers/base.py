@@ -1,0 +1,72 @@
+"""The contract every provider keeps. Owns the shapes that pass between a job and a provider.
+
+Knows no models and no storage: a provider gets bytes and options and gives bytes back.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django_hili.codes import Code
+from django_hili.vocabulary import Capabilities, Enhancement
+
+Report = Callable[[str, float], None]
+"""Called with the name of the stage and the fraction of it that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A clean photo on its way to a provider."""
+
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was done for one operation, as honestly as the provider can say."""
+
+    operation: str
+    method: str
+    confidence: float | None = None
+    """0 to 1, or None where the provider does not say."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnhancedPhoto:
+    """What came back: a finished file, without metadata but for resolution and mark."""
+
+    content: bytes
+    content_type: str
+    width: int
+    height: int
+    steps: tuple[Step, ...] = ()
+    warnings: tuple[Code, ...] = ()
+
+
+class Provider(abc.ABC):
+    """Somebody who enhances photos. One instance serves one worker and one event loop."""
+
+    def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
+        self.alias = alias
+        self.options = options
+
+    @property
+    @abc.abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What can be asked for. Known without a network and without loading a model."""
+
+    @abc.abstractmethod
+    async def enhance(self, photo: Photo, enhancement: Enhancement, report: Report) -> EnhancedPhoto:
+        """Enhance one photo. Raises `ProviderError`; nothing is left behind if it does."""
+
+    async def aclose(self) -> None:
+        """Let go of processes and connections. The instance is not used again."""
+
+    def problems(self) -> tuple[str, ...]:
+        """Say what is wrong with this provider's set-up, for system checks. No network."""
+        return ()

@@ -1,0 +1,128 @@
+"""The process in which untrusted pictures are decoded and computed.
+
+Reads requests from standard input and answers on standard output until its input closes. It
+limits its own memory and may write no file. It knows the engine and the image formats;
+of the site it knows nothing: no settings, no database, no storage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from django_hili.codes import Code
+from django_hili.engine.pipeline import Enhanced, enhance
+from django_hili.engine.refusals import EngineRefusal
+from django_hili.exceptions import InvalidPhotoError
+from django_hili.imaging.decode import Picture, decode
+from django_hili.imaging.encode import SourceType, encode_jpeg, encode_png
+from django_hili.providers.frames import pack, unpack_head
+
+_REFUSALS = {"busy_background": Code.BACKGROUND_BUSY}
+
+
+def main(memory_limit: int) -> None:
+    """Serve requests until standard input ends."""
+    _limit(memory_limit)
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a library that prints must not break the framing
+    while lengths := requests.read(8):
+        head_size, content_size = unpack_head(lengths)
+        request = json.loads(requests.read(head_size))
+        answer, content = _serve(request, requests.read(content_size), answers)
+        answers.write(pack(answer, content))
+        answers.flush()
+
+
+def _limit(memory_limit: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the photo
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
+
+
+def _serve(
+    request: dict[str, Any], content: bytes, answers: BinaryIO
+) -> tuple[dict[str, Any], bytes]:
+    try:
+        picture = decode(content, max_megapixels=request["max_megapixels"])
+        enhanced = _enhance(picture, request, answers)
+        return _done(picture, enhanced, request)
+    except InvalidPhotoError as error:
+        return {"kind": "refused", "code": error.code.value}, b""
+    except EngineRefusal as refusal:
+        code = _REFUSALS.get(refusal.code, Code.INTERNAL_ERROR)
+        return {"kind": "refused", "code": code.value}, b""
+    except MemoryError:
+        return {"kind": "refused", "code": Code.ENGINE_CRASHED.value}, b""
+
+
+def _enhance(picture: Picture, request: dict[str, Any], answers: BinaryIO) -> Enhanced:
+    def report(stage: str, fraction: float) -> None:
+        answers.write(pack({"kind": "progress", "stage": stage, "fraction": round(fraction, 3)}))
+        answers.flush()
+
+    rgb = request["background_rgb"]
+    return enhance(
+        np.asarray(picture.pixels),
+        operations=request["operations"],
+        scale=request["scale"],
+        image_type=request["image_type"],
+        alpha=None if picture.alpha is None else np.asarray(picture.alpha),
+        background=tuple(rgb) if rgb else request["background"],
+        progress=report,
+    )
+
+
+def _done(
+    picture: Picture, enhanced: Enhanced, request: dict[str, Any]
+) -> tuple[dict[str, Any], bytes]:
+    pixels = Image.fromarray(enhanced.pixels)
+    alpha = None if enhanced.alpha is None else Image.fromarray(enhanced.alpha)
+    by_model = any(not step.method.startswith("classical") for step in enhanced.steps)
+    mark = SourceType.MODEL if by_model else SourceType.ENHANCED
+    kind = request["format"] or _natural_format(request, alpha)
+    if kind == "png":
+        content = encode_png(pixels, alpha=alpha, dpi=request["dpi"], mark=mark)
+    else:
+        content = encode_jpeg(_flattened(pixels, alpha), dpi=request["dpi"], mark=mark)
+    answer = {
+        "kind": "done",
+        "content_type": f"image/{kind}",
+        "width": pixels.width,
+        "height": pixels.height,
+        "steps": [
+            {
+                "operation": step.operation,
+                "method": step.method,
+                "confidence": step.confidence,
+                "warnings": list(step.warnings),
+            }
+            for step in enhanced.steps
+        ],
+        "warnings": [code.value for code in picture.warnings],
+    }
+    return answer, content
+
+
+def _natural_format(request: dict[str, Any], alpha: Image.Image | None) -> str:
+    """PNG where JPEG would lose transparency or smear the edges of letters."""
+    return "png" if alpha is not None or request["image_type"] == "text" else "jpeg"
+
+
+def _flattened(pixels: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    """Lay transparent pixels on white, as paper would show them."""
+    if alpha is None:
+        return pixels
+    paper = Image.new(pixels.mode, pixels.size, "white")
+    paper.paste(pixels, mask=alpha)
+    return paper
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
