@@ -1,0 +1,224 @@
+"""One photo's trip: what shall be done, how far it is, who works on it and when it expires.
+
+Owns the states and which may follow which. Every change of state is one conditional update
+(`PhotoJobQuerySet.move`): it names the state it comes from and the token of whoever owns the
+job, and changes nothing if either has moved on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_hili.codes import Code, sentence
+from django_hili.models.batch import PhotoBatch
+from django_hili.vocabulary import Background, Enhancement, ImageType, Operation, ResultFormat
+
+
+class JobStatus(models.TextChoices):
+    """Where a job is."""
+
+    QUEUED = "queued", _("waiting")
+    SENDING = "sending", _("being sent")
+    PROCESSING = "processing", _("being enhanced")
+    FETCHING = "fetching", _("being stored")
+    HELD = "held", _("held")
+    DONE = "done", _("enhanced")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class HeldReason(models.TextChoices):
+    """What a held job waits for."""
+
+    NO_CREDITS = "no_credits", _("no credits left")
+    SEND_UNKNOWN = "send_unknown", _("not known whether the photo was charged")
+    CONSENT_NEEDED = "consent_needed", _("consent is needed")
+    PROVIDER_PAUSED = "provider_paused", _("the provider is paused")
+    APPROVAL_NEEDED = "approval_needed", _("approval is needed")
+
+
+class Basis(models.TextChoices):
+    """On what ground a photo may be processed."""
+
+    CONSENT = "consent", _("the person's own request")
+    ATTESTATION = "attestation", _("attested by the operator")
+    NO_PERSONAL_DATA = "no_personal_data", _("the photo holds no personal data")
+
+
+ACTIVE: Final = (JobStatus.SENDING, JobStatus.PROCESSING, JobStatus.FETCHING)
+ENDED: Final = (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)
+
+TRANSITIONS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = {
+    JobStatus.QUEUED: frozenset(
+        {JobStatus.SENDING, JobStatus.PROCESSING, JobStatus.HELD, JobStatus.FAILED,
+         JobStatus.CANCELLED}
+    ),
+    JobStatus.SENDING: frozenset(
+        {JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.HELD, JobStatus.FAILED,
+         JobStatus.CANCELLED}
+    ),
+    JobStatus.PROCESSING: frozenset(
+        {JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.FETCHING, JobStatus.FAILED,
+         JobStatus.CANCELLED}
+    ),
+    JobStatus.FETCHING: frozenset(
+        {JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.DONE, JobStatus.FAILED,
+         JobStatus.CANCELLED}
+    ),
+    JobStatus.HELD: frozenset({JobStatus.QUEUED, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.DONE: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}  # fmt: skip
+"""Which state may follow which. An ended job never moves again."""
+
+
+class PhotoJobQuerySet(models.QuerySet["PhotoJob"]):
+    """Questions about jobs, and the one way a job changes its state."""
+
+    def due(self, now: dt.datetime) -> PhotoJobQuerySet:
+        """Waiting and to be taken up by now, the longest-waiting first."""
+        return self.filter(status=JobStatus.QUEUED, due_at__lte=now).order_by("due_at")
+
+    def stalled(self, now: dt.datetime) -> PhotoJobQuerySet:
+        """Being worked on by a worker that has fallen silent."""
+        return self.filter(status__in=ACTIVE, lease_until__lte=now)
+
+    def unfinished(self) -> PhotoJobQuerySet:
+        """In no end state."""
+        return self.exclude(status__in=ENDED)
+
+    def visible_to(self, subject_ref: uuid.UUID | None) -> PhotoJobQuerySet:
+        """The person's own jobs; nobody's where the person is not known here."""
+        return self.none() if subject_ref is None else self.filter(subject_ref=subject_ref)
+
+    def move(
+        self, job_id: uuid.UUID, source: JobStatus, target: JobStatus, *,
+        token: int | None = None, **changes: Any,
+    ) -> bool:  # fmt: skip
+        """Move one job from `source` to `target` in one update; say whether it did.
+
+        With `token`, only the worker that claimed the job under it may move it.
+        """
+        if target not in TRANSITIONS[source]:
+            raise ValueError(f"a job never goes from {source} to {target}")
+        rows = self.filter(pk=job_id, status=source)
+        if token is not None:
+            rows = rows.filter(token=token)
+        return bool(rows.update(status=target, **changes))
+
+
+class PhotoJob(models.Model):
+    """One photo's trip through a provider."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    batch = models.ForeignKey(
+        PhotoBatch,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="jobs",
+        verbose_name=_("batch"),
+    )
+    # Whose photo it is, who asked, and on what ground.
+    subject_ref = models.UUIDField(_("subject"), null=True, editable=False)
+    requested_by_ref = models.UUIDField(_("requested by"), null=True, editable=False)
+    basis = models.CharField(_("basis"), max_length=16, choices=Basis, default=Basis.CONSENT)
+    # The row of the host's that the photo came from.
+    target_model = models.CharField(_("target model"), max_length=100, blank=True)
+    target_pk = models.CharField(_("target key"), max_length=64, blank=True)
+    target_field = models.CharField(_("target field"), max_length=64, blank=True)
+    # What shall be done.
+    provider = models.CharField(_("provider"), max_length=64)
+    preset = models.CharField(_("preset"), max_length=64, blank=True)
+    operations = models.JSONField(_("operations"))
+    image_type = models.CharField(_("image type"), max_length=16)
+    scale = models.PositiveSmallIntegerField(_("scale"), null=True)
+    background = models.CharField(_("background"), max_length=16, blank=True)
+    dpi = models.PositiveSmallIntegerField(_("resolution in dpi"))
+    result_format = models.CharField(_("result format"), max_length=8, blank=True)
+    # Where it is.
+    status = models.CharField(
+        _("status"), max_length=10, choices=JobStatus, default=JobStatus.QUEUED
+    )
+    held_reason = models.CharField(
+        _("held because"), max_length=16, choices=HeldReason, blank=True
+    )
+    code = models.CharField(_("code"), max_length=40, blank=True)
+    """Why it failed, a `Code`; empty for a job that did not."""
+    warnings = models.JSONField(_("warnings"), default=list)
+    steps = models.JSONField(_("what was done"), default=list)
+    stage = models.CharField(_("stage"), max_length=16, blank=True)
+    percent = models.PositiveSmallIntegerField(_("percent of the stage"), null=True)
+    # Who works on it.
+    token = models.PositiveBigIntegerField(_("fencing token"), default=0)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    lease_owner = models.CharField(_("worker"), max_length=32, blank=True)
+    lease_until = models.DateTimeField(_("lease until"), null=True)
+    due_at = models.DateTimeField(_("due"))
+    # When.
+    created_at = models.DateTimeField(_("created"))
+    started_at = models.DateTimeField(_("started"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    expires_at = models.DateTimeField(_("row kept until"))
+
+    objects = PhotoJobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("photo job")
+        verbose_name_plural = _("photo jobs")
+        permissions = [
+            ("see_photo", _("Can see photos")),
+            ("erase_photo", _("Can delete photos for good")),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                name="hili_job_due",
+                condition=models.Q(status="queued"),
+            ),
+            models.Index(
+                fields=["lease_until"],
+                name="hili_job_lease",
+                condition=models.Q(status__in=["sending", "processing", "fetching"]),
+            ),
+            models.Index(fields=["subject_ref", "-created_at"], name="hili_job_subject"),
+            models.Index(fields=["target_model", "target_pk"], name="hili_job_target"),
+            models.Index(fields=["-created_at"], name="hili_job_created"),
+            models.Index(fields=["expires_at"], name="hili_job_expires"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the job will never move again."""
+        return self.status in ENDED
+
+    @property
+    def failure_sentence(self) -> str:
+        """What a person reads about a failed job, in the active language; else empty."""
+        return sentence(self.code) if self.code else ""
+
+    @property
+    def warning_sentences(self) -> list[str]:
+        """The warnings as sentences, in the active language."""
+        return [sentence(code) for code in self.warnings if code in set(Code)]
+
+    @property
+    def enhancement(self) -> Enhancement:
+        """What shall be done, as the value it was made of."""
+        return Enhancement(
+            operations=tuple(Operation(name) for name in self.operations),
+            image_type=ImageType(self.image_type),
+            scale=self.scale,
+            background=Background(self.background) if self.background else None,
+            dpi=self.dpi,
+            format=ResultFormat(self.result_format) if self.result_format else None,
+        )
