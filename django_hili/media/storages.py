@@ -1,0 +1,67 @@
+"""Which storage photos lie in: the `STORAGES` alias of the site, else a private folder."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.storage import (
+    FileSystemStorage,
+    InvalidStorageError,
+    Storage,
+    default_storage,
+    storages,
+)
+from django.core.signals import setting_changed
+
+from django_hili.conf import get_settings
+from django_hili.exceptions import HiliConfigurationError
+
+
+def photo_storage(alias: str | None = None) -> Storage:
+    """Return the storage of that alias, by default the one new photos go to."""
+    alias = alias or get_settings().storage
+    try:
+        return storages[alias]
+    except InvalidStorageError:
+        if alias in settings.STORAGES:
+            raise
+        return private_folder()
+
+
+@lru_cache(maxsize=1)
+def private_folder() -> FileSystemStorage:
+    """Return a folder beside the default storage that only this user can read and no URL serves.
+
+    Raises `HiliConfigurationError` where the default storage is not a folder.
+    """
+    if not isinstance(default_storage, FileSystemStorage) and not hasattr(
+        default_storage, "base_location"
+    ):
+        alias = get_settings().storage
+        raise HiliConfigurationError(
+            f'The default storage is not a folder, so add STORAGES["{alias}"]: a private place '
+            "for photos."
+        )
+    return FileSystemStorage(
+        location=_beside_the_default(),
+        base_url=None,
+        file_permissions_mode=0o600,
+        directory_permissions_mode=0o700,
+    )
+
+
+def _beside_the_default() -> Path:
+    if settings.MEDIA_ROOT:
+        media_root = Path(settings.MEDIA_ROOT).absolute()
+        return media_root.with_name(f"{media_root.name}-hili")
+    return Path(getattr(settings, "BASE_DIR", Path.cwd())) / "media-hili"
+
+
+def _reset(*, setting: str, **_: object) -> None:
+    if setting in {"STORAGES", "MEDIA_ROOT", "HILI", "BASE_DIR"}:
+        private_folder.cache_clear()
+
+
+setting_changed.connect(_reset, dispatch_uid="django_hili.media.storages")
