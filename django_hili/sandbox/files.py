@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotFound
 from django.http.response import HttpResponseBase
@@ -25,16 +25,15 @@ from django_hili.sandbox import (
     previews,
     rules,
     state,
+    statements,
     storage,
 )
-from django_hili.sandbox.models import Picture
 from django_hili.sandbox.records import records
 from django_hili.sandbox.wire import obey
 
 _RESULT: Final = re.compile(r"([0-9a-f]{32})01100\.(jpg|png|gif|webp)")
 _OTHER: Final = re.compile(r"([0-9a-f]{32})_(src|out|wmk|icon)\.(?:jpg|png|gif|webp)")
 _MIME: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
-_COLUMNS: Final = ("mdf", "partner_id", "mode", "code", "result_format", "downloads", "expires_at")
 
 
 @require_safe
@@ -43,7 +42,9 @@ def result(request: HttpRequest, name: str) -> HttpResponseBase:
     started = time.perf_counter()
     snapshot = state.snapshot()
     match = _RESULT.fullmatch(name)
-    picture = _live(match[1], snapshot) if match else None
+    picture = _live(match[1], snapshot.now()) if match else None
+    if picture is not None and not (picture.downloads and picture.code == contract.DONE):
+        picture = None
     third_code = _third_code(picture, snapshot)
     plan = rules.draw(snapshot, endpoint=faults.FILE, third_code=third_code)
     if picture is not None and "expired" in plan:
@@ -62,25 +63,44 @@ def result(request: HttpRequest, name: str) -> HttpResponseBase:
     return obey(request, response, answers.wire_of(plan)) if plan else response
 
 
-def _live(mdf: str, snapshot: state.Snapshot) -> Picture | None:
-    """Return a finished, granted picture; one past its hour goes now."""
-    picture = Picture.objects.filter(pk=mdf).only(*_COLUMNS).first()
-    if picture is None:
-        return None
-    if picture.expires_at <= snapshot.now():
-        pictures.forget([mdf], now=snapshot.now())
-        return None
-    return picture if picture.downloads and picture.code == contract.DONE else None
+class Shown(NamedTuple):
+    """What serving a file reads of a picture; the columns of one query, in order."""
+
+    mdf: str
+    partner_id: int
+    mode: str
+    code: int
+    source_format: str
+    result_format: str
+    downloads: int
+    ready_at: float
+    expires_at: float
+
+    @property
+    def result_path(self) -> Path:
+        """Return where the finished picture is; an echoed one is its own source."""
+        kind = storage.SOURCE if self.mode == behaviour.ECHO else storage.RESULT
+        return storage.path_of(self.mdf, kind)
 
 
-def _third_code(picture: Picture | None, snapshot: state.Snapshot) -> str:
+def _live(mdf: str, now: float) -> Shown | None:
+    """Return a picture that is still here; one past its hour goes now."""
+    row = statements.picture(Shown._fields, mdf)
+    shown = Shown(*row) if row else None
+    if shown is not None and shown.expires_at <= now:
+        pictures.forget([mdf], now=now)
+        return None
+    return shown
+
+
+def _third_code(picture: Shown | None, snapshot: state.Snapshot) -> str:
     if picture is None:
         return ""
     codes = (code for code, each in snapshot.partners.items() if each.pk == picture.partner_id)
     return next(codes, "")
 
 
-def _answer(request: HttpRequest, picture: Picture | None, plan: rules.Plan) -> HttpResponseBase:
+def _answer(request: HttpRequest, picture: Shown | None, plan: rules.Plan) -> HttpResponseBase:
     spoiled = answers.spoiled_status(plan, clock=time.time())
     if spoiled is not None:
         return spoiled
@@ -91,8 +111,7 @@ def _answer(request: HttpRequest, picture: Picture | None, plan: rules.Plan) -> 
         if target:
             status = plan["redirect"]["status"]
             return HttpResponse(status=status, headers={"Location": target})
-    kind = storage.SOURCE if picture.mode == behaviour.ECHO else storage.RESULT
-    path = storage.path_of(picture.mdf, kind)
+    path = picture.result_path
     mime = _MIME[picture.result_format]
     if "wrong_file" in plan:
         return _wrong(path, mime, what=plan["wrong_file"]["what"])
@@ -137,11 +156,8 @@ def other(_request: HttpRequest, name: str) -> HttpResponseBase:
     """Serve the source, the watermarked preview or the thumbnail of a picture."""
     snapshot = state.snapshot()
     match = _OTHER.fullmatch(name)
-    picture = Picture.objects.filter(pk=match[1]).first() if match else None
+    picture = _live(match[1], snapshot.now()) if match else None
     if match is None or picture is None:
-        return HttpResponseNotFound()
-    if picture.expires_at <= snapshot.now():
-        pictures.forget([picture.mdf], now=snapshot.now())
         return HttpResponseNotFound()
     if match[2] in ("src", "out"):
         path = storage.path_of(picture.mdf, storage.SOURCE)
@@ -151,7 +167,7 @@ def other(_request: HttpRequest, name: str) -> HttpResponseBase:
     return _file(_rendered(picture, match[2]), "image/jpeg", name=name)
 
 
-def _rendered(picture: Picture, what: str) -> Path:
+def _rendered(picture: Shown, what: str) -> Path:
     """Draw the preview or the thumbnail when it is first asked for."""
     kind, draw = {
         "wmk": (storage.PREVIEW, previews.preview),
@@ -159,6 +175,5 @@ def _rendered(picture: Picture, what: str) -> Path:
     }[what]
     path = storage.path_of(picture.mdf, kind)
     if not path.exists():
-        of_result = storage.SOURCE if picture.mode == behaviour.ECHO else storage.RESULT
-        storage.write(picture.mdf, kind, draw(storage.path_of(picture.mdf, of_result)))
+        storage.write(picture.mdf, kind, draw(picture.result_path))
     return path

@@ -29,7 +29,7 @@ def partners(*, now: float) -> list[Row]:
             {
                 "id": package.pk,
                 "size": package.size,
-                "left": package.left,
+                "left": package.unspent,
                 "bought_at": package.bought_at,
                 "expires_at": package.expires_at,
                 "is_lapsed": package.expires_at <= now,

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from django_hili.sandbox import statements
 from django_hili.sandbox.bodies import SentFile
 from django_hili.sandbox.models import LedgerEntry
 
@@ -35,7 +36,7 @@ def remark(
     remarks: Sequence[Remark], *, third_code: str, now: float, request: str, faults: str
 ) -> None:
     """Write down what one request did, in the caller's transaction."""
-    LedgerEntry.objects.bulk_create(
+    statements.insert(
         [
             LedgerEntry(
                 at=now,
@@ -45,7 +46,8 @@ def remark(
                 **each._asdict(),
             )
             for each in remarks
-        ]
+        ],
+        LedgerEntry,
     )
 
 

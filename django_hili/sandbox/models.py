@@ -33,7 +33,7 @@ class CreditPackage(models.Model):
 
     partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="packages")
     size = models.PositiveIntegerField()
-    left = models.PositiveIntegerField()
+    unspent = models.PositiveIntegerField()
     bought_at = models.FloatField()
     """Unix seconds on the sandbox's own clock, as every time in these tables."""
     expires_at = models.FloatField()
@@ -44,7 +44,7 @@ class CreditPackage(models.Model):
         ordering = ("expires_at", "id")
 
     def __str__(self) -> str:
-        return f"{self.left}/{self.size}"
+        return f"{self.unspent}/{self.size}"
 
 
 class Picture(models.Model):

@@ -14,9 +14,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from django.db import transaction
-from django.db.models import F
 
-from django_hili.sandbox import balance, behaviour, contract, state, storage
+from django_hili.sandbox import balance, behaviour, contract, state, statements, storage
 from django_hili.sandbox.bodies import SentFile
 from django_hili.sandbox.contract import BAD_PARAMETERS, GONE_MESSAGE, NOT_FOUND, RefusalError
 from django_hili.sandbox.inspection import Inspected, inspect
@@ -113,7 +112,7 @@ def accept(upload: Upload, files: Sequence[SentFile], again: Sequence[str]) -> l
             remarks.append(Remark(rows[-1].mdf, LedgerEntry.Event.AGAIN, file_name=name))
         with state.writing():
             _charge(upload, fresh=len(files), again=len(old), now=now, remarks=remarks)
-            Picture.objects.bulk_create(rows)
+            statements.insert(rows, Picture)
             if mode != behaviour.ECHO:
                 transaction.on_commit(lambda: pool.submit([row.mdf for row in rows]))
     except BaseException:
@@ -211,10 +210,9 @@ def _processing_seconds(upload: Upload) -> float:
 
 def standings(mdfs: Iterable[str], *, partner_id: int, now: float) -> dict[str, Standing]:
     """Read the pictures of one partner by their ids in one query; what is past its hour goes."""
-    rows = Picture.objects.filter(partner_id=partner_id, mdf__in=set(mdfs)).values_list(
-        *Standing._fields
-    )
-    found = {row[0]: Standing(*row) for row in rows.order_by()}
+    asked = list(dict.fromkeys(mdfs))
+    rows = statements.pictures(Standing._fields, asked, partner_id) if asked else []
+    found = {row[0]: Standing(*row) for row in rows}
     past = [mdf for mdf, standing in found.items() if standing.expires_at <= now]
     if past:
         forget(past, now=now)
@@ -235,9 +233,9 @@ def grant(mdf: str, *, partner: Partner, now: float, request: str, plan: Plan) -
     if standing.code_at(now) == contract.PROCESSING:
         raise RefusalError(contract.OTHER_ERROR)
     with state.writing():
-        is_first = bool(Picture.objects.filter(pk=mdf, downloads=0).update(downloads=1))
+        is_first = statements.count_download(mdf, only_first=True)
         if not is_first:
-            Picture.objects.filter(pk=mdf).update(downloads=F("downloads") + 1)
+            statements.count_download(mdf, only_first=False)
         costs = is_first and partner.charging == Partner.Charging.DOWNLOAD
         if costs:
             balance.spend(1, partner_id=partner.pk, now=now)

@@ -153,7 +153,7 @@ def add_package(*, partner: Partner, credit_count: int, days: float | None = Non
         return CreditPackage.objects.create(
             partner=partner,
             size=credit_count,
-            left=credit_count,
+            unspent=credit_count,
             bought_at=now,
             expires_at=now + days * 86400,
         )

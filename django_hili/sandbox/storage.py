@@ -10,6 +10,7 @@ import getpass
 import os
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +25,13 @@ _KINDS: Final = (SOURCE, RESULT, PREVIEW, ICON)
 
 def folder() -> Path:
     """Return the private folder of this sandbox, made on first use."""
-    wanted = getattr(settings, "HILI_SANDBOX", {}).get("FOLDER")
-    if wanted:
-        path = Path(wanted)
-    else:
-        path = Path(tempfile.gettempdir()) / f"hili-sandbox-{getpass.getuser()}"
+    return _made(getattr(settings, "HILI_SANDBOX", {}).get("FOLDER", ""))
+
+
+@cache
+def _made(wanted: str) -> Path:
+    default = Path(tempfile.gettempdir()) / f"hili-sandbox-{getpass.getuser()}"
+    path = Path(wanted) if wanted else default
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
