@@ -99,9 +99,9 @@ STATES: Final = MappingProxyType(
 
 STAGES_OF_OPERATION: Final = MappingProxyType(
     {
-        "defogging": (2007,),
         "scratch": (2006,),
         "repair": (2008,),
+        "defogging": (2007,),
         "colour": (2009,),
         "sr": (2003,),
         "bg": (2005, 2004),

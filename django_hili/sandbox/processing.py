@@ -100,15 +100,13 @@ def _with_engine(content: bytes, work: Work, *, on_stage: Callable[[int], object
     except ImportError as error:
         raise ProcessingError(f"the local engine is not installed ({error.name})") from None
     for operation in work.operations:
-        if AVAILABLE.get(operation, "the engine does not have it"):
-            reason = AVAILABLE.get(operation, "the engine does not have it")
+        reason = AVAILABLE.get(operation, "unknown")
+        if reason is not None:
             raise ProcessingError(f"{operation}: {reason}")
     picture = _open(content)
     has_alpha = "A" in picture.getbands() or "transparency" in picture.info
     alpha = np.asarray(picture.convert("RGBA").getchannel("A")) if has_alpha else None
     pixels: NDArray[np.uint8] = np.asarray(picture.convert("RGB"))
-    stages = iter(contract.stages_of(work.operations, rgb=work.rgb))
-    on_stage(next(stages))
     try:
         enhanced: Any = enhance(
             pixels,
@@ -117,6 +115,7 @@ def _with_engine(content: bytes, work: Work, *, on_stage: Callable[[int], object
             image_type=_ENGINE_TYPES.get(work.image_type, work.image_type),
             alpha=alpha,
             background=_background(work.rgb),
+            progress=_Reporter(work, on_stage),
         )
     except Exception as error:
         raise ProcessingError(f"{type(error).__name__}: {error}") from error
@@ -125,6 +124,22 @@ def _with_engine(content: bytes, work: Work, *, on_stage: Callable[[int], object
         result.putalpha(Image.fromarray(enhanced.alpha))
         return _encode(result, "PNG", dpi=work.dpi)
     return _encode(result, "JPEG", dpi=work.dpi)
+
+
+class _Reporter:
+    """Turns the engine's progress into the vendor's stages, telling each stage once."""
+
+    def __init__(self, work: Work, on_stage: Callable[[int], object]) -> None:
+        self._rgb = work.rgb
+        self._on_stage = on_stage
+        self._told = 0
+
+    def __call__(self, operation: str, fraction: float) -> None:
+        stages = contract.stages_of([operation], rgb=self._rgb)
+        stage = stages[min(len(stages) - 1, int(fraction * len(stages)))]
+        if stage != self._told:
+            self._told = stage
+            self._on_stage(stage)
 
 
 def _scale(work: Work, size: tuple[int, int]) -> int | None:
