@@ -1,0 +1,7 @@
+"""Addresses of the plain site."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+urlpatterns = [path("sandbox/", include("django_hili.sandbox.urls"))]
