@@ -6,7 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
-BASE_DIR = Path(os.environ.get("HILI_TEST_DIR") or tempfile.mkdtemp(prefix="hili-test-"))
+# Processes that tests start find the same folder by the variable; conftest.py removes it.
+BASE_DIR = Path(os.environ.setdefault("HILI_TEST_DIR", "") or tempfile.mkdtemp(prefix="hili-test-"))
+os.environ["HILI_TEST_DIR"] = str(BASE_DIR)
 SECRET_KEY = "only-for-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]

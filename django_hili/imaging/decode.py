@@ -43,6 +43,9 @@ def decode(content: bytes, *, max_megapixels: int) -> Picture:
     image = _eight_bits(image, header, notes)
     colours, alpha = _split_alpha(image)
     colours = _to_srgb(colours, header, notes)
+    for plane in filter(None, (colours, alpha)):
+        # Pillow carries comments and profiles along in `info` and would write them out again.
+        plane.info = {}
     return Picture(pixels=colours, alpha=alpha, warnings=tuple(notes))
 
 

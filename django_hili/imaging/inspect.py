@@ -14,8 +14,8 @@ from PIL import Image, UnidentifiedImageError
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidPhotoError
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "GIF", "BMP")
-"""Pillow's names of what is read. MPO is a JPEG with further pictures behind it (phones)."""
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+"""Pillow's names of what is read, those it loads without its other plug-ins first."""
 
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
 _ORIENTATION = 0x0112
@@ -47,6 +47,7 @@ def inspect(content: bytes, *, max_megapixels: int) -> Header:
     image = _open(content, max_megapixels)
     if image.width * image.height > max_megapixels * 1_000_000:
         raise InvalidPhotoError(Code.PHOTO_TOO_MANY_PIXELS, limit=max_megapixels)
+    # MPO is a JPEG with further pictures behind it, as phones write them.
     kind = "JPEG" if image.format == "MPO" else str(image.format)
     pages = 1 if kind == "JPEG" else int(getattr(image, "n_frames", 1))
     if pages > 1 and kind != "TIFF":
