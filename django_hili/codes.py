@@ -32,6 +32,7 @@ class Code(StrEnum):
     OPERATION_UNKNOWN = "operation_unknown"
     OPERATION_UNAVAILABLE = "operation_unavailable"
     OPERATION_REPEATED = "operation_repeated"
+    OPERATION_COMBINATION = "operation_combination"
     PRESET_UNKNOWN = "preset_unknown"
     PRESET_AND_OPERATIONS = "preset_and_operations"
     IMAGE_TYPE_UNKNOWN = "image_type_unknown"
@@ -54,6 +55,22 @@ class Code(StrEnum):
     ENGINE_TIMED_OUT = "engine_timed_out"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     BACKGROUND_BUSY = "background_busy"
+    PROVIDER_DOWN = "provider_down"
+    PROVIDER_BUSY = "provider_busy"
+    PROVIDER_NO_CREDITS = "provider_no_credits"
+    PROVIDER_BAD_CREDENTIALS = "provider_bad_credentials"
+    PROVIDER_CLOCK_LEARNED = "provider_clock_learned"
+    PROVIDER_REFUSED_OPTIONS = "provider_refused_options"
+    PROVIDER_REFUSED_FILE = "provider_refused_file"
+    PROVIDER_DAMAGED_PHOTO = "provider_damaged_photo"
+    PROVIDER_UPLOAD_FAILED = "provider_upload_failed"
+    PROVIDER_PROCESSING_FAILED = "provider_processing_failed"
+    PROVIDER_ANSWER_UNREADABLE = "provider_answer_unreadable"
+    PROVIDER_COPY_GONE = "provider_copy_gone"
+    PROVIDER_CANNOT_REPEAT = "provider_cannot_repeat"
+    SEND_UNKNOWN = "send_unknown"
+    RESULT_ADDRESS_REFUSED = "result_address_refused"
+    RESULT_FILE_TOO_LARGE = "result_file_too_large"
     RESULT_INVALID = "result_invalid"
     STORAGE_FAILED = "storage_failed"
     SOURCE_GONE = "source_gone"
@@ -105,6 +122,9 @@ SENTENCES: Final = {
     Code.OPERATION_REPEATED: _("An operation is named twice. Name each once."),
     Code.PRESET_UNKNOWN: _("There is no such preset. Use: {choices}."),
     Code.PRESET_AND_OPERATIONS: _("Give either a preset or operations, not both."),
+    Code.OPERATION_COMBINATION: _(
+        "This provider does not do these operations together. Use one of: {choices}."
+    ),
     Code.IMAGE_TYPE_UNKNOWN: _("There is no such image type. Use: {choices}."),
     Code.IMAGE_TYPE_UNSUPPORTED: _("This provider does not take that image type. Use: {choices}."),
     Code.SCALE_MISSING: _("Super-resolution needs a scale. Use: {choices}."),
@@ -134,6 +154,63 @@ SENTENCES: Final = {
     Code.BACKGROUND_BUSY: _(
         "The background is too busy to be told from the person. Take the photo before a plain "
         "wall and try again."
+    ),
+    Code.PROVIDER_DOWN: _(
+        "The service that enhances photos does not answer. The photo waits and is tried again."
+    ),
+    Code.PROVIDER_BUSY: _(
+        "The service that enhances photos is busy. The photo waits and is tried again."
+    ),
+    Code.PROVIDER_NO_CREDITS: _(
+        "The site has no credits left with the service. The photo waits until the site's "
+        "operator buys some."
+    ),
+    Code.PROVIDER_BAD_CREDENTIALS: _(
+        "The service does not accept this site's account. The photo waits until the site's "
+        "operator has looked."
+    ),
+    Code.PROVIDER_CLOCK_LEARNED: _(
+        "The service's clock differs from this site's. The photo is tried again at once."
+    ),
+    Code.PROVIDER_REFUSED_OPTIONS: _(
+        "The service refused what was asked for. Nothing was charged. Choose other options and "
+        "try again."
+    ),
+    Code.PROVIDER_REFUSED_FILE: _(
+        "The service does not take this file. Nothing was charged. Save the photo as JPEG or PNG, "
+        "or smaller, and try again."
+    ),
+    Code.PROVIDER_DAMAGED_PHOTO: _(
+        "The service could not read the photo. Nothing was charged. Open it, save it anew and "
+        "try again."
+    ),
+    Code.PROVIDER_UPLOAD_FAILED: _(
+        "The service could not take the photo. Nothing was charged. Try again later."
+    ),
+    Code.PROVIDER_PROCESSING_FAILED: _(
+        "The service could not enhance this photo. Try another photo or other options."
+    ),
+    Code.PROVIDER_ANSWER_UNREADABLE: _(
+        "The service gave an answer that makes no sense. It is asked again; if that goes on, "
+        "the site's operator has to look."
+    ),
+    Code.PROVIDER_COPY_GONE: _(
+        "The service no longer has the photo: it keeps each one for a limited time. Send the "
+        "photo again."
+    ),
+    Code.PROVIDER_CANNOT_REPEAT: _(
+        "This service cannot process a photo again that it already has. Send the photo anew."
+    ),
+    Code.SEND_UNKNOWN: _(
+        "It is not known whether the service took the photo. So that nothing is paid twice, the "
+        "photo waits until that is settled."
+    ),
+    Code.RESULT_ADDRESS_REFUSED: _(
+        "The service named a place for the result that this site does not fetch from. The "
+        "site's operator has to look."
+    ),
+    Code.RESULT_FILE_TOO_LARGE: _(
+        "The result is a larger file than this site takes. Choose a smaller scale and try again."
     ),
     Code.RESULT_INVALID: _("What came back was not a usable photo. Try again."),
     Code.STORAGE_FAILED: _("The photo could not be stored. Try again later."),

@@ -69,12 +69,24 @@ class ProviderError(HiliError):
     """A provider could not do its part. What is not `retryable` is final."""
 
     def __init__(
-        self, code: Code, /, *, retryable: bool = False, retry_after: float | None = None
+        self,
+        code: Code,
+        /,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        charged: bool | None = None,
+        vendor_words: str = "",
     ) -> None:
         super().__init__(code)
         self.retryable = retryable
         self.retry_after = retry_after
         """Seconds the provider asked us to wait, if it did."""
+        self.charged = charged
+        """False where the call that failed has certainly cost nothing; None where that is open."""
+        self.vendor_words = vendor_words
+        """What the provider said, without addresses and secrets. For the operator, never shown
+        to people, and no part of the message."""
 
 
 class WrongStateError(HiliError):

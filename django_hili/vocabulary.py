@@ -112,6 +112,8 @@ class Capabilities:
 
     operations: Mapping[Operation, str | None]
     """Each operation with None where it is offered, else the reason code why not."""
+    combinations: tuple[frozenset[Operation], ...] = ()
+    """The only sets of operations that can be asked for together; empty where any can."""
     scales: tuple[int, ...] = SCALES
     image_types: frozenset[ImageType] = frozenset(ImageType)
     backgrounds: frozenset[str] = frozenset(Background.NAMED)
@@ -174,6 +176,9 @@ class Enhancement:
                 words = OPERATION_REASONS.get(reason, OPERATION_REASONS["not_offered"])
                 params = {"operation": operation.value, "reason": words}
                 yield Problem("operations", Code.OPERATION_UNAVAILABLE, params)
+        if capabilities.combinations and set(self.operations) not in capabilities.combinations:
+            sets = ("+".join(op for op in Operation if op in s) for s in capabilities.combinations)
+            yield Problem("operations", Code.OPERATION_COMBINATION, _listed(sets))
         if self.image_type not in capabilities.image_types:
             choices = _listed(t for t in ImageType if t in capabilities.image_types)
             yield Problem("image_type", Code.IMAGE_TYPE_UNSUPPORTED, choices)
