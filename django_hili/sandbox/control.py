@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
@@ -56,6 +57,11 @@ def _guarded(*methods: str) -> Callable[[Verb], Callable[..., HttpResponse]]:
         @csrf_exempt
         @wraps(view)
         def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+            try:
+                # A foreign name that was made to point at loopback ends here.
+                request.get_host()
+            except DisallowedHost:
+                return JsonResponse({"error": "this name is not known here"}, status=403)
             if not _may_control(request):
                 return JsonResponse({"error": "not allowed"}, status=403)
             if request.method not in methods:

@@ -61,7 +61,7 @@ class Picture(models.Model):
     platform = models.CharField(max_length=8, blank=True)
     mode = models.CharField(max_length=8)
     """How it is worked on: engine, cheap or echo."""
-    file_name = models.CharField(max_length=255)
+    file_name = models.CharField(max_length=255, blank=True)
     source_format = models.CharField(max_length=8)
     result_format = models.CharField(max_length=8)
     width = models.PositiveIntegerField()
@@ -74,7 +74,7 @@ class Picture(models.Model):
     """The stage a worker reported; 0 while none has, then the clock decides."""
     reason = models.CharField(max_length=255, blank=True)
     accepted_at = models.FloatField()
-    claimed_at = models.FloatField(null=True)
+    claimed_at = models.FloatField(null=True, blank=True)
     ready_at = models.FloatField()
     """No answer says *done* before this moment, however fast the work was."""
     expires_at = models.FloatField(db_index=True)
@@ -129,10 +129,10 @@ class FaultRule(models.Model):
     endpoint = models.CharField(max_length=12, default="any")
     third_code = models.CharField(max_length=64, blank=True)
     """Only this partner's calls; blank for everybody's."""
-    params = models.JSONField(default=dict)
+    params = models.JSONField(default=dict, blank=True)
     skip = models.PositiveIntegerField(default=0)
     """How many matching requests still pass unharmed."""
-    remaining = models.PositiveIntegerField(null=True)
+    remaining = models.PositiveIntegerField(null=True, blank=True)
     """How many requests it still befalls; null for all."""
     chance = models.FloatField(default=1.0)
     hits = models.PositiveIntegerField(default=0)
@@ -149,7 +149,7 @@ class FaultRule(models.Model):
 class StoredBehaviour(models.Model):
     """The one row of settings that the control page changes."""
 
-    values = models.JSONField(default=dict)
+    values = models.JSONField(default=dict, blank=True)
 
     class Meta:
         verbose_name = _("stored behaviour")

@@ -113,6 +113,9 @@ def draw(snapshot: state.Snapshot, *, endpoint: str, third_code: str) -> Plan:
             continue
         if rule.third_code and rule.third_code != third_code:
             continue
+        # Rules of one kind queue up behind one another, so that a sequence can be laid out.
+        if rule.kind in plan:
+            continue
         if _befalls(rule, seed=snapshot.behaviour.seed):
             plan[rule.kind] = rule.params
     return plan

@@ -56,12 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def configure(*, folder: Path, workers: int) -> None:
+def configure(*, folder: Path, workers: int, host: str = "127.0.0.1") -> None:
     """Set Django up for this process alone."""
+    own_names = ["127.0.0.1", "[::1]", ".localhost"]
     settings.configure(
         SECRET_KEY=secrets.token_urlsafe(32),
         DEBUG=False,
-        ALLOWED_HOSTS=["*"],
+        ALLOWED_HOSTS=own_names if host in LOOPBACK else ["*"],
         INSTALLED_APPS=["django_hili.sandbox"],
         MIDDLEWARE=[],
         ROOT_URLCONF="django_hili.sandbox.urls_standalone",
@@ -87,7 +88,7 @@ def configure(*, folder: Path, workers: int) -> None:
     django.setup()
 
 
-def prepare(options: argparse.Namespace, *, folder: Path) -> str:
+def prepare(options: argparse.Namespace) -> str:
     """Make the tables and the account; return its secret."""
     call_command("migrate", verbosity=0, interactive=False)
     from django_hili.sandbox import state, storage
@@ -112,7 +113,6 @@ def prepare(options: argparse.Namespace, *, folder: Path) -> str:
             "processing_seconds_max": longest,
         }
     )
-    del folder
     return secret_key
 
 
@@ -139,8 +139,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace, *, folder: Path) -> int:
-    configure(folder=folder, workers=options.workers)
-    secret_key = prepare(options, folder=folder)
+    configure(folder=folder, workers=options.workers, host=options.host)
+    secret_key = prepare(options)
     from django.core.wsgi import get_wsgi_application
 
     from django_hili.sandbox.httpd import Server

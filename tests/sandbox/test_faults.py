@@ -106,7 +106,7 @@ def test_a_lost_answer(caller: Caller, control: Control, is_reset, is_accepted):
 @of("cut_short")
 def test_an_answer_cut_short(caller: Caller, control: Control):
     control.fault("cut_short", "uploads", times=1)
-    with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+    with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
         upload(caller)
     assert accepted(control) == 1
     (mdf,) = caller.uploaded()
@@ -310,7 +310,7 @@ def test_wrong_files(caller: Caller, control: Control):
         with pytest.raises(OSError, match="truncated"):
             opened(answer.content)
     assert opened(other.content).size == (64, 48)
-    with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+    with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
         caller.http.get(url)
     assert caller.http.get(url).content == photo()
 
