@@ -1,0 +1,1 @@
+"""A whole small photo site that uses django-hili as any site would: from outside."""
