@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urljoin
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -16,15 +17,22 @@ RESULT_SUFFIX: Final = "01100"
 """The digits that the vendor puts between a picture's id and its file ending."""
 
 
+def _host(request: HttpRequest) -> str:
+    """Return the name the call came to, or the socket's own where that name is not known here."""
+    try:
+        return request.get_host()
+    except DisallowedHost:
+        return f"{request.META['SERVER_NAME']}:{request.META['SERVER_PORT']}"
+
+
 class Addresses:
     """Builds absolute addresses for one request."""
 
     def __init__(self, request: HttpRequest, snapshot: Snapshot) -> None:
-        base = snapshot.behaviour.result_base_url
-        self._base = base or f"{request.scheme}://{request.get_host()}"
+        base = snapshot.behaviour.result_base_url or f"{request.scheme}://{_host(request)}"
         root = reverse("hili_sandbox:home")
-        self._files = urljoin(self._base, f"{root}static/img/")
-        self._results = urljoin(self._base, f"{root}api/third/download/")
+        self._files = urljoin(base, f"{root}static/img/")
+        self._results = urljoin(base, f"{root}api/third/download/")
 
     def result(self, standing: Standing) -> str:
         """Return where the finished picture is."""

@@ -43,11 +43,19 @@ class ControlError(Exception):
         super().__init__(message)
 
 
-def _may_control(request: HttpRequest) -> bool:
-    if KEY in request.META or settings.DEBUG:
-        return True
+def _let_in(request: HttpRequest, methods: tuple[str, ...]) -> None:
+    """Raise a ControlError for who may not come in, or not this way."""
+    try:
+        # A foreign name that was made to point at loopback ends here.
+        request.get_host()
+    except DisallowedHost:
+        raise ControlError("this name is not known here", status=403) from None
     user = getattr(request, "user", None)
-    return bool(user is not None and user.is_active and user.is_superuser)
+    is_superuser = user is not None and user.is_active and user.is_superuser
+    if not (KEY in request.META or settings.DEBUG or is_superuser):
+        raise ControlError("not allowed", status=403)
+    if request.method not in methods:
+        raise ControlError(f"send {' or '.join(methods)}", status=405)
 
 
 def _guarded(*methods: str) -> Callable[[Verb], Callable[..., HttpResponse]]:
@@ -58,21 +66,12 @@ def _guarded(*methods: str) -> Callable[[Verb], Callable[..., HttpResponse]]:
         @wraps(view)
         def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
             try:
-                # A foreign name that was made to point at loopback ends here.
-                request.get_host()
-            except DisallowedHost:
-                return JsonResponse({"error": "this name is not known here"}, status=403)
-            if not _may_control(request):
-                return JsonResponse({"error": "not allowed"}, status=403)
-            if request.method not in methods:
-                return HttpResponse(status=405, headers={"Allow": ", ".join(methods)})
-            try:
+                _let_in(request, methods)
                 body = {} if request.method == "GET" else _body(request)
                 answer = view(request, body, **kwargs)
-            except ControlError as error:
-                return JsonResponse({"error": str(error)}, status=error.status)
-            except ValueError as error:
-                return JsonResponse({"error": str(error)}, status=400)
+            except (ControlError, ValueError) as error:
+                status = getattr(error, "status", 400)
+                return JsonResponse({"error": str(error)}, status=status)
             if isinstance(answer, HttpResponse):
                 return answer
             return JsonResponse(answer, json_dumps_params={"ensure_ascii": False})

@@ -16,8 +16,8 @@ from django.db import connections, models, router
 
 from django_hili.sandbox.models import CreditPackage, LedgerEntry, Partner, Picture
 
-_PACKAGES = CreditPackage._meta.db_table  # noqa: SLF001 - the documented way to a table's name
-_PICTURES = Picture._meta.db_table  # noqa: SLF001 - the same
+_PACKAGES = CreditPackage._meta.db_table
+_PICTURES = Picture._meta.db_table
 Row = tuple[Any, ...]
 Plain = str | int | float
 
@@ -85,12 +85,12 @@ def count_download(mdf: str, *, only_first: bool) -> bool:
 def _insert(model: type[models.Model]) -> tuple[str, tuple[str, ...]]:
     fields = [
         field
-        for field in model._meta.concrete_fields  # noqa: SLF001 - Django's documented API
+        for field in model._meta.concrete_fields
         if not isinstance(field, models.AutoField | models.BigAutoField)
     ]
     columns = ", ".join(str(field.column) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
-    table = model._meta.db_table  # noqa: SLF001 - the same
+    table = model._meta.db_table
     sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
     return sql, tuple(str(field.attname) for field in fields)
 
