@@ -97,6 +97,22 @@ STATES: Final = MappingProxyType(
 )
 """The text of each stage."""
 
+STAGE_NAMES: Final = MappingProxyType(
+    {
+        2001: "waiting in the queue",
+        2002: "done",
+        2003: "super-resolution",
+        2004: "replacing the background",
+        2005: "cutting out",
+        2006: "removing scratches",
+        2007: "removing haze",
+        2008: "repairing",
+        2009: "colouring",
+        2010: "failed",
+    }
+)
+"""The same for people who read English."""
+
 STAGES_OF_OPERATION: Final = MappingProxyType(
     {
         "scratch": (2006,),

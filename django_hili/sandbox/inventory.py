@@ -93,6 +93,7 @@ def _picture(row: tuple[Any, ...], *, now: float) -> Row:
         "code_now": standing.code_at(now),
         "stage_now": stage,
         "state": contract.STATES[stage],
+        "stage_name": contract.STAGE_NAMES[stage],
     }
 
 

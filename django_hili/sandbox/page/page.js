@@ -141,6 +141,29 @@ function showAccounts(state) {
   }));
 }
 
+function snippet(secret) {
+  const partner = latest.partners[0];
+  if (!partner) return "# Open an account first.";
+  const options = { third_code: partner.third_code, secret_key: secret ?? "•".repeat(12), base_url: latest.base_url };
+  const lines = Object.entries(options).map(([name, value]) => `                "${name}": ${JSON.stringify(value)},`);
+  return [
+    "HILI = {",
+    '    "PROVIDERS": {',
+    '        "hili": {',
+    '            "BACKEND": "django_hili.providers.hili.HiliProvider",',
+    '            "OPTIONS": {',
+    ...lines,
+    "            },",
+    "        },",
+    "    },",
+    "}",
+  ].join("\n");
+}
+
+function showConnect() {
+  say("snippet", snippet());
+}
+
 function showSettings(state) {
   const form = byId("settings-form");
   if (Date.now() - settingsTouched > 1500 && !form.contains(document.activeElement)) {
@@ -165,11 +188,11 @@ function frame(picture) {
 
 function caption(picture, now) {
   const fate = picture.code_now === 0 && picture.ready_at > now ? `ready in ${span(picture.ready_at - now)}` : `gone in ${span(picture.expires_at - now)}`;
-  const size = picture.code_now === 1 ? `${picture.width} × ${picture.height}, ${number(Math.max(1, Math.round(picture.size_bytes / 1024)))} KB` : picture.state;
+  const size = picture.code_now === 1 ? `${picture.width} × ${picture.height}, ${number(Math.max(1, Math.round(picture.size_bytes / 1024)))} KB` : picture.stage_name;
   return make("div", { class: "caption" },
     make("div", { class: "name", title: picture.file_name }, picture.file_name || "unnamed"),
     make("div", { class: "faint" }, picture.seq.replaceAll(",", ", ")),
-    picture.code_now === 2 ? make("div", { class: "reason" }, picture.reason || picture.state) : make("div", {}, size),
+    picture.code_now === 2 ? make("div", { class: "reason" }, picture.reason || picture.stage_name) : make("div", {}, size),
     make("div", { class: "faint" }, `${fate}${picture.downloads ? ` · ${picture.downloads} download${picture.downloads > 1 ? "s" : ""}` : ""}`));
 }
 
@@ -240,6 +263,7 @@ function readParams(kind) {
 
 function listen() {
   byId("copy-address").addEventListener("click", () => copy(latest.base_url, "Address copied"));
+  byId("copy-snippet").addEventListener("click", () => copy(snippet(latest.partners[0]?.secret_key), "Settings copied"));
   byId("clear-faults").addEventListener("click", () => send("DELETE", "faults", null, "All faults are off"));
   byId("sweep").addEventListener("click", async () => {
     const data = await send("POST", "sweep");
@@ -294,7 +318,7 @@ async function refresh() {
     return;
   }
   buildFaultForm(latest);
-  for (const show of [showTop, showTiles, showFaults, showAccounts, showSettings, showPictures, showTables]) show(latest);
+  for (const show of [showTop, showTiles, showFaults, showConnect, showAccounts, showSettings, showPictures, showTables]) show(latest);
 }
 
 listen();
