@@ -7,6 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from django_hili.engine.filters import guided
 from training.pictures import Bytes, Floats, blur
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -77,3 +78,31 @@ def shared_online(rng: np.random.Generator, plane: Floats, scale: int) -> Floats
     if rng.random() < 0.9:
         out = jpeg(out, int(rng.integers(55, 96)))
     return out.astype(np.float32)
+
+
+def aged(rng: np.random.Generator, image: Bytes, noise: float = 1.0) -> Bytes:
+    """Fade and tint a colour photo like an old print: black lifted, white sunk, colours paled, blue lost."""
+    tones = image.astype(np.float32)
+    light = (tones @ LUMA)[..., None]
+    tones = light + (tones - light) * rng.uniform(0.55, 0.75)
+    low, high = rng.uniform(35, 60), rng.uniform(190, 215)
+    tones = low + tones / 255 * (high - low)
+    tones = tones * np.array([1.05, 1.0, rng.uniform(0.8, 0.88)], np.float32) + np.array([6, 2, -4], np.float32)
+    return to_bytes(tones + rng.normal(0, noise, tones.shape).astype(np.float32))
+
+
+def hazed(rng: np.random.Generator, image: Bytes, thickness: float) -> Bytes:
+    """Lay haze over a clear photo by the usual law, I = J t + A (1 - t) with t = exp(-thickness depth).
+
+    The depth is a stand-in: far at the top, near at the bottom, uneven in between, and with the photo's own edges.
+    """
+    height, width = image.shape[:2]
+    clear = image.astype(np.float32) / 255
+    far = np.linspace(1.2, 0.25, height, dtype=np.float32)[:, None] * np.ones((1, width), np.float32)
+    uneven = resize(rng.uniform(-0.15, 0.15, (5, 6)).astype(np.float32), width, height)
+    light = luma(image) / 255
+    slope, offset = guided(light, far + uneven, 20, 1e-2)
+    depth = np.maximum(slope * light + offset, 0.1)
+    through = np.exp(-thickness * depth)[..., None]
+    air = np.full(3, rng.uniform(0.82, 0.95)) + rng.normal(0, 0.015, 3)
+    return to_bytes(((clear * through + air * (1 - through)) * 255).astype(np.float32))

@@ -9,9 +9,9 @@ from typing import Final
 AVAILABLE: Final[Mapping[str, str | None]] = MappingProxyType(
     {
         "sr": None,
-        "repair": "not_built_yet",
+        "repair": None,
         "scratch": "not_built_yet",
-        "defogging": "not_built_yet",
+        "defogging": None,
         "bg": "not_built_yet",
         "colour": "needs_model",
     }

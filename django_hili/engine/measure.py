@@ -22,6 +22,8 @@ class Noise(NamedTuple):
     """Standard deviation in luma, in levels; texture can raise it."""
     whiteness: float
     """0..1: about .87 for white noise, below .6 for texture and for noise that went through JPEG."""
+    unrest: float
+    """Deviation along the middle direction: what is left of noise after JPEG has taken its finest part."""
 
 
 def noise(pixels: Pixels) -> Noise:
@@ -33,16 +35,16 @@ def noise(pixels: Pixels) -> Noise:
     """
     height, width = pixels.shape[:2]
     if min(height, width) < 4 * PATCH:
-        return Noise(0.0, 0.0)
+        return Noise(0.0, 0.0, 0.0)
     patches = _patches(pixels)
     spread = patches.var(1)
     patches = patches[spread <= np.quantile(spread, FLATTEST)]
     if len(patches) < 2 * PATCH**2:
-        return Noise(0.0, 0.0)
+        return Noise(0.0, 0.0, 0.0)
     patches = patches - patches.mean(0)
     values = np.linalg.eigvalsh(patches.T @ patches / len(patches))
     smallest, middle = max(float(values[:4].mean()), 0.0), float(values[PATCH**2 // 2])
-    return Noise(smallest**0.5, (smallest / middle) ** 0.5 if middle > 1e-6 else 0.0)
+    return Noise(smallest**0.5, (smallest / middle) ** 0.5 if middle > 1e-6 else 0.0, max(middle, 0.0) ** 0.5)
 
 
 def _patches(pixels: Pixels) -> np.ndarray:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from django_hili.engine import defogging
 from django_hili.engine import repair as repairing
+from django_hili.engine import scratch as scratching
 from django_hili.engine import sr as enlarging
+from django_hili.engine import tone as toning
 from django_hili.engine.catalogue import AVAILABLE, IMAGE_TYPES, SCALES
 from django_hili.engine.pixels import Mask, Pixels
 from django_hili.engine.refusals import EngineRefusal
@@ -21,7 +24,10 @@ from django_hili.engine.refusals import EngineRefusal
 __all__ = ["AVAILABLE", "Enhanced", "EngineRefusal", "Step", "enhance"]
 
 ORDER = ("scratch", "repair", "defogging", "colour", "sr", "bg")
+MUCH = 0.15
+"""Share of the photo above which a filling is more guess than repair."""
 Progress = Callable[[str, float], None]
+Tell = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +71,72 @@ def enhance(
     `scale` is 2, 4 or 8 and belongs to "sr". `progress(operation, fraction)` is called from the calling thread.
     Raises EngineRefusal where an honest result is not possible, ValueError where the call makes no sense.
     """
-    _check(pixels, operations, scale, image_type, alpha)
+    _check(pixels, operations, scale, image_type, alpha, mask)
     steps: list[Step] = []
     for operation in (o for o in ORDER if o in operations):
         tell = _reporter(progress, operation)
-        if operation == "repair":
+        if operation == "scratch":
+            pixels, step = _scratch(pixels, mask, tell)
+        elif operation == "repair":
             pixels, step = _repair(pixels, tell)
+        elif operation == "defogging":
+            pixels, step = _defogging(pixels, tell)
         else:
             assert scale is not None  # _check has seen to it
-            pixels, method = enlarging.sr(pixels, scale=scale, image_type=image_type, progress=tell)
+            pixels, step = _sr(pixels, scale, image_type, tell)
             alpha = None if alpha is None else enlarging.enlarge_alpha(alpha, scale)
-            step = Step("sr", method, 0.9 if scale < 8 else 0.6, ("soft_at_x8",) if scale == 8 else ())
         steps.append(step)
         tell(1.0)
     return Enhanced(pixels, alpha, tuple(steps))
 
 
-def _repair(pixels: Pixels, tell: Callable[[float], None]) -> tuple[Pixels, Step]:
+def _scratch(pixels: Pixels, mask: Mask | None, tell: Tell) -> tuple[Pixels, Step]:
+    """Fill the mask drawn by hand, or else what is found; a mask drawn by hand is taken as it is."""
+    drawn = mask is not None
+    found = mask if mask is not None else scratching.grown(scratching.find(pixels, lambda f: tell(0.8 * f)))
+    if not found.any():
+        return pixels, Step("scratch", "none", 0.7, ("already_clean",))
+    share = float(found.mean())
+    warnings = ("much_of_the_photo_filled",) if share > MUCH else ()
+    method = "mask:drawn" if drawn else "net:scratch"
+    filled = scratching.fill(pixels, found, lambda f: tell(0.8 + 0.2 * f))
+    return filled, Step("scratch", f"{method}+classical:thin-plate", (0.9 if drawn else 0.6) * (1 - share), warnings)
+
+
+def _repair(pixels: Pixels, tell: Tell) -> tuple[Pixels, Step]:
+    """Remove noise and blocks as far as they were measured, then fading, judged on clean pixels."""
     strength = repairing.damage(pixels).strength
-    if strength == 0.0:
+    methods = []
+    if strength > 0:
+        pixels = repairing.repair(pixels, strength, tell)
+        methods.append("net:repair")
+    faded = toning.fading(pixels)
+    if faded is not None:
+        pixels = toning.restore(pixels, faded)
+        methods.append("classical:levels")
+        strength = max(strength, faded.strength)
+    if not methods:
         return pixels, Step("repair", "none", 1.0, ("already_clean",))
-    return repairing.repair(pixels, strength, tell), Step("repair", "net:repair", 0.5 + 0.4 * strength)
+    return pixels, Step("repair", "+".join(methods), 0.5 + 0.4 * strength)
+
+
+def _defogging(pixels: Pixels, tell: Tell) -> tuple[Pixels, Step]:
+    if pixels.ndim == 2 or repairing.is_grey(pixels):
+        return pixels, Step("defogging", "none", 0.5, ("no_colour_to_judge_by",))
+    found = defogging.haze(pixels)
+    if found.strength == 0:
+        return pixels, Step("defogging", "none", 0.9, ("already_clear",))
+    return defogging.lift(pixels, found, tell), Step("defogging", "classical:dark-channel", 0.4 + 0.4 * found.strength)
+
+
+def _sr(pixels: Pixels, scale: int, image_type: str, tell: Tell) -> tuple[Pixels, Step]:
+    pixels, method = enlarging.sr(pixels, scale=scale, image_type=image_type, progress=tell)
+    warnings = ("soft_at_x8",) if scale == 8 else ()
+    return pixels, Step("sr", method, {2: 0.9, 4: 0.8, 8: 0.6}[scale], warnings)
 
 
 def _check(
-    pixels: Pixels, operations: Collection[str], scale: int | None, image_type: str, alpha: Pixels | None
+    pixels: Pixels, operations: Collection[str], scale: int | None, image_type: str, alpha: Pixels | None, mask: Mask | None
 ) -> None:
     """Refuse what cannot be done and name what is wrong with the call, before any work."""
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
@@ -98,6 +145,8 @@ def _check(
         raise ValueError("the picture is empty")
     if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != pixels.shape[:2]):
         raise ValueError("alpha must be uint8 and as large as the picture")
+    if mask is not None and (mask.dtype != np.bool_ or mask.shape != pixels.shape[:2]):
+        raise ValueError("mask must be bool and as large as the picture")
     if image_type not in IMAGE_TYPES:
         raise ValueError(f"image_type must be one of {', '.join(IMAGE_TYPES)}")
     for operation in operations:
@@ -110,7 +159,7 @@ def _check(
         raise ValueError("scale must be 2, 4 or 8")
 
 
-def _reporter(progress: Progress | None, operation: str) -> Callable[[float], None]:
+def _reporter(progress: Progress | None, operation: str) -> Tell:
     if progress is None:
         return lambda fraction: None
     return lambda fraction: progress(operation, fraction)

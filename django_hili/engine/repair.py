@@ -19,6 +19,9 @@ from django_hili.engine.tiles import Tile, even_tiles, run
 SPARE = 4
 """Pixels around a tile that enlarging the half-size colour needs."""
 
+STRONGEST = 0.9
+"""A tenth of the grain stays: without any, skin looks painted."""
+
 TO_YCC = np.array(
     [[0.299, -0.168736, 0.5], [0.587, -0.331264, -0.418688], [0.114, 0.5, -0.081312]], np.float32
 )
@@ -36,11 +39,11 @@ class Damage:
 
     @property
     def strength(self) -> float:
-        """0 leave alone .. 1 full correction: white noise, or blocks, or some of each."""
-        noise = measure.ramp(self.noise.deviation, 1.5, 2.5) * measure.ramp(self.noise.whiteness, 0.62, 0.75)
-        blocks = measure.ramp(self.blockiness, 1.14, 1.22)
-        both = measure.ramp(self.noise.deviation, 1.4, 2.0) * measure.ramp(self.blockiness, 1.04, 1.08)
-        return max(noise, blocks, both)
+        """0 leave alone .. STRONGEST: white noise, or blocks, or noise under faint blocks."""
+        noise = measure.ramp(self.noise.deviation, 1.4, 3.6) * measure.ramp(self.noise.whiteness, 0.62, 0.75)
+        blocks = measure.ramp(self.blockiness, 1.11, 1.36)
+        both = measure.ramp(self.noise.unrest, 2.5, 4.0) * measure.ramp(self.blockiness, 1.04, 1.07)
+        return STRONGEST * max(noise, blocks, both)
 
 
 def damage(pixels: Pixels) -> Damage:

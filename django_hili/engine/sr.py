@@ -18,6 +18,9 @@ from django_hili.engine.tiles import Tile, run, tiles
 SPARE = 3
 """Pixels around a tile that the bicubic kernel reaches."""
 
+SLACK = 0.2
+"""Share of the neighbours' range; costs 0.02 dB on photos."""
+
 PLANS: dict[str, dict[int, tuple[str, ...]]] = {
     "photo": {2: ("sr-x2-photo",), 4: ("sr-x2-photo", "sr-x2-photo"), 8: ("sr-x2-photo",) * 3},
 }
@@ -44,8 +47,10 @@ def sr(
     return pixels, "net:" + "+".join(plan)
 
 
-def apply(pixels: Pixels, net: nets.Net, progress: Callable[[float], None] | None = None) -> Pixels:
-    """Enlarge by one net, tile by tile."""
+def apply(
+    pixels: Pixels, net: nets.Net, progress: Callable[[float], None] | None = None, slack: float = SLACK
+) -> Pixels:
+    """Enlarge by one net, tile by tile; `slack` is how far past its neighbours' tones a pixel may go."""
     height, width = pixels.shape[:2]
     scale, margin = net.scale, net.margin
     out = np.empty((height * scale, width * scale, *pixels.shape[2:]), np.uint8)
@@ -57,11 +62,31 @@ def apply(pixels: Pixels, net: nets.Net, progress: Callable[[float], None] | Non
         inner = margin - SPARE
         base = enlarge(np.ascontiguousarray(window[inner:-inner, inner:-inner]), scale, SPARE).astype(np.int16)
         base += correction[..., None] if base.ndim == 3 else correction
+        around = window[margin - 1 : 1 - margin, margin - 1 : 1 - margin]
         part = out[tile.top * scale : tile.bottom * scale, tile.left * scale : tile.right * scale]
-        np.clip(base, 0, 255, out=part, casting="unsafe")
+        np.clip(base, *_limits(around, scale, slack), out=part, casting="unsafe")
 
     run(work, tiles(height, width), progress)
     return out
+
+
+def _limits(around: Pixels, scale: int, slack: float) -> tuple[Pixels, Pixels]:
+    """Enlarged, the least and the greatest value each pixel may take.
+
+    They are those of its 3 x 3 neighbours and a little more. Sharp steps that no lens made (screenshots, drawings) would
+    otherwise get halos.
+    """
+    rows = np.minimum(np.minimum(around[:-2], around[1:-1]), around[2:])
+    least = np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]).astype(np.int16)
+    rows = np.maximum(np.maximum(around[:-2], around[1:-1]), around[2:])
+    greatest = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]).astype(np.int16)
+    room = ((greatest - least) * slack).astype(np.int16) + 2
+    height, width = least.shape[0] * scale, least.shape[1] * scale
+    low, high = (
+        resize(np.clip(limit, 0, 255).astype(np.uint8), height, width, Image.Resampling.NEAREST)
+        for limit in (least - room, greatest + room)
+    )
+    return low, high
 
 
 def enlarge_alpha(alpha: Pixels, scale: int) -> Pixels:

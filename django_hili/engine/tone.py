@@ -1,0 +1,77 @@
+"""Owns restoring faded and tinted colour prints; knows tones, no noise and no haze.
+
+A print that fades loses its black and its white in every dye, and some dyes faster than others. Only a photo that
+shows all of that is touched: a photo of a pale wall is not a faded photo, and a grey photo gives no evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from django_hili.engine.measure import ramp
+from django_hili.engine.pixels import LUMA, Pixels, Plane, reduced
+
+STRIP = 256
+"""Rows worked on at a time."""
+LONGEST = 800
+DARKEST, BRIGHTEST = 0.02, 0.95
+"""Where black and white are put back to; not every photo has a pure white."""
+TAIL = 0.4
+"""Per cent of the pixels taken as the darkest and the brightest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fading:
+    """What a print has lost, each array per channel R, G, B."""
+
+    strength: float
+    """0 not faded .. 1 clearly faded."""
+    black: Plane
+    white: Plane
+    """What the darkest and the brightest parts have become, 0..1."""
+    gamma: Plane
+    """Exponent that brings the middle of each channel together."""
+    chroma: float
+    """Factor that gives colours back."""
+
+
+def fading(pixels: Pixels) -> Fading | None:
+    """Measure on a reduced copy; None for grey and for photos that are not faded."""
+    if pixels.ndim == 2:
+        return None
+    small = reduced(pixels, LONGEST).reshape(-1, 3).astype(np.float32) / 255
+    black, white = np.percentile(small, [TAIL, 100 - TAIL], axis=0).astype(np.float32)
+    strength = ramp(float(black.min()), 0.07, 0.13) * ramp(1 - float(white.max()), 0.05, 0.09)
+    if strength == 0.0 or float(np.abs(small - small.mean(1, keepdims=True)).mean()) < 0.008:
+        return None
+    stretched = _stretch(small, black, white)
+    middle = np.median(stretched, axis=0).clip(0.05, 0.95)
+    gamma = (np.log(middle.mean()) / np.log(middle)).clip(0.8, 1.25).astype(np.float32)
+    gamma = 1 + (gamma - 1) * 0.3
+    balanced = stretched**gamma
+    strayed = float(np.abs(balanced - (balanced @ LUMA)[:, None]).mean())
+    chroma = min(max(0.09 / max(strayed, 0.01), 1.0), 1.35)
+    return Fading(strength, black, white, gamma, chroma)
+
+
+def restore(pixels: Pixels, found: Fading) -> Pixels:
+    """Give black, white, balance and colour back, each in the measure found."""
+    levels = np.arange(256, dtype=np.float32)[:, None] / 255
+    full = _stretch(levels, found.black, found.white) ** found.gamma
+    table = levels + found.strength * (full - levels)
+    gain = 1 + found.strength * (found.chroma - 1)
+    out = np.empty_like(pixels)
+    for top in range(0, pixels.shape[0], STRIP):
+        strip = pixels[top : top + STRIP]
+        toned = np.stack([table[:, k][strip[..., k]] for k in range(3)], 2)
+        light = (toned @ LUMA)[..., None]
+        out[top : top + STRIP] = np.rint((light + (toned - light) * gain).clip(0, 1) * 255)
+    return out
+
+
+def _stretch(tones: Plane, black: Plane, white: Plane) -> Plane:
+    """Move black and white back to where a sound print has them, by a factor of 4 at most."""
+    share = (tones - black) / np.maximum(white - black, 0.25)
+    return (DARKEST + share * (BRIGHTEST - DARKEST)).clip(0, 1)
