@@ -49,7 +49,11 @@ class EnhancedPhoto:
 
 
 class Provider(abc.ABC):
-    """Somebody who enhances photos. One instance serves one worker and one event loop."""
+    """Somebody who enhances photos. One instance serves one worker and one event loop.
+
+    There are two kinds: a `DirectProvider` answers with the finished photo, a `RemoteProvider`
+    takes the photo, works on it elsewhere, and is asked for it later.
+    """
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         self.alias = alias
@@ -60,13 +64,23 @@ class Provider(abc.ABC):
     def capabilities(self) -> Capabilities:
         """What can be asked for. Known without a network and without loading a model."""
 
-    @abc.abstractmethod
-    async def enhance(self, photo: Photo, enhancement: Enhancement, report: Report) -> EnhancedPhoto:
-        """Enhance one photo. Raises `ProviderError`; nothing is left behind if it does."""
-
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027 - most have nothing to let go of
         """Let go of processes and connections. The instance is not used again."""
 
     def problems(self) -> tuple[str, ...]:
         """Say what is wrong with this provider's set-up, for system checks. No network."""
         return ()
+
+    def __repr__(self) -> str:
+        """Name the alias alone: options may hold secrets."""
+        return f"<{type(self).__name__} {self.alias!r}>"
+
+
+class DirectProvider(Provider):
+    """Takes a photo and answers with the finished one in the same call."""
+
+    @abc.abstractmethod
+    async def enhance(
+        self, photo: Photo, enhancement: Enhancement, report: Report
+    ) -> EnhancedPhoto:
+        """Enhance one photo. Raises `ProviderError`; nothing is left behind if it does."""

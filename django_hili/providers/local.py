@@ -7,6 +7,7 @@ memory and time, and killed when they overstep. Knows the engine only through th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import os
@@ -18,7 +19,7 @@ from django_hili.codes import Code
 from django_hili.conf import get_settings
 from django_hili.engine.catalogue import AVAILABLE
 from django_hili.exceptions import ProviderError
-from django_hili.providers.base import EnhancedPhoto, Photo, Provider, Report, Step
+from django_hili.providers.base import DirectProvider, EnhancedPhoto, Photo, Report, Step
 from django_hili.providers.frames import pack, unpack_head
 from django_hili.vocabulary import Capabilities, Enhancement, Operation, ResultFormat
 
@@ -26,7 +27,7 @@ _MODULE = "django_hili.providers.local_process"
 _GIB = 1024**3
 
 
-class LocalProvider(Provider):
+class LocalProvider(DirectProvider):
     """Enhances photos on this server. Options: `memory_limit` (bytes), `time_limit` (seconds),
     `python` (the interpreter to start, where the server's own executable is not Python)."""
 
@@ -53,7 +54,9 @@ class LocalProvider(Provider):
             return ('numpy is missing. Install it with: pip install "django-hili[local]"',)
         return ()
 
-    async def enhance(self, photo: Photo, enhancement: Enhancement, report: Report) -> EnhancedPhoto:
+    async def enhance(
+        self, photo: Photo, enhancement: Enhancement, report: Report
+    ) -> EnhancedPhoto:
         """Hand the photo to an idle process, or a new one, and wait within the time limit."""
         process = self._idle.pop() if self._idle else await self._start()
         try:
@@ -150,8 +153,6 @@ def _request(enhancement: Enhancement) -> dict[str, Any]:
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         process.kill()
-    except ProcessLookupError:
-        pass
     await process.wait()
