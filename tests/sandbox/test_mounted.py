@@ -57,7 +57,6 @@ def test_the_whole_way_under_a_prefix(client: Client):
     url = call(client, "download", mdf=mdf).json()["data"]["url"]
     answer = client.get(url)
     assert b"".join(answer.streaming_content) == photo()
-    answer.close()
     assert call(client, "nums").json()["data"]["nums"] == 6
 
 
@@ -93,7 +92,6 @@ def test_a_lost_answer_breaks_off_under_any_server(client: Client):
     answer = upload(client)
     with pytest.raises(BrokenOffError):
         b"".join(answer.streaming_content)
-    answer.close()
     assert LedgerEntry.objects.get().faults == "lost_answer"
 
 
