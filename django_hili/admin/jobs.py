@@ -6,6 +6,7 @@ and `erase_photo`. Clauses C26: HILI-5c, AIART-4.2.1d, MIAO-7.3c.
 
 from __future__ import annotations
 
+import datetime as dt
 import mimetypes
 from typing import Any
 
@@ -16,7 +17,9 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from django_hili.exceptions import HiliError
@@ -30,6 +33,8 @@ from django_hili.vocabulary import OPERATION_LABELS, Operation
 
 SEE_PHOTO = "django_hili.see_photo"
 ERASE_PHOTO = "django_hili.erase_photo"
+_SHORT_KEY = 8
+"""Characters of a host row's key that the list shows; the job's page shows the row itself."""
 
 
 @admin.register(PhotoJob)
@@ -37,7 +42,7 @@ class PhotoJobAdmin(admin.ModelAdmin):
     """Jobs: read only, but for deleting one with everything stored for it."""
 
     list_display = [
-        "short_id", "status_badge", "what", "provider", "came_from", "created_at", "kept_until",
+        "short_id", "status_badge", "what", "provider", "came_from", "taken_in", "kept_until",
     ]  # fmt: skip
     list_filter = ["status", "provider", "preset", ("batch", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["id"]
@@ -141,12 +146,20 @@ class PhotoJobAdmin(admin.ModelAdmin):
     @admin.display(description=_("photo"))
     def came_from(self, job: PhotoJob) -> str:
         """Where the photo came from, without asking the database for it."""
-        return f"{job.target_model} {job.target_pk}" if job.target_model else "–"
+        if not job.target_model:
+            return "–"
+        key = job.target_pk
+        return f"{job.target_model} {key if len(key) <= _SHORT_KEY else key[:_SHORT_KEY] + '…'}"
 
-    @admin.display(description=_("kept until"))
-    def kept_until(self, job: Any) -> Any:
+    @admin.display(description=_("created"), ordering="created_at")
+    def taken_in(self, job: PhotoJob) -> str:
+        """When the photo was taken in, short enough for a column."""
+        return _short_time(job.created_at)
+
+    @admin.display(description=_("kept until"), ordering="result_kept_until")
+    def kept_until(self, job: Any) -> str:
         """When the result will be deleted."""
-        return job.result_kept_until
+        return _short_time(job.result_kept_until) if job.result_kept_until else "–"
 
     def _page_context(self, request: HttpRequest, job: PhotoJob) -> dict[str, Any]:
         may_see = request.user.has_perm(SEE_PHOTO)
@@ -171,6 +184,10 @@ class PhotoJobAdmin(admin.ModelAdmin):
         if job is None:
             raise Http404
         return job
+
+
+def _short_time(moment: dt.datetime) -> str:
+    return date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
 
 
 def status_text(job: PhotoJob) -> str:
