@@ -16,24 +16,25 @@ ORIGINAL = HERE / "collins.jpg"
 AGED = HERE / "collins-aged.jpg"
 
 SEED = 1998
-SHRINK = 2
-SATURATION = 0.62
-CAST = np.array([1.0, 0.93, 0.74])
-"""What is left of red, green and blue: the blue dye of old prints goes first."""
-BLACK, WHITE = 0.20, 0.90
-"""Where a faded print has its darkest and its lightest tone, on a scale of 0 to 1."""
-GRAIN = 0.022
-JPEG_QUALITY = 42
+SHORTER_SIDE = 384
+SATURATION = 0.66
+BLACK = np.array([0.21, 0.18, 0.15])
+WHITE = np.array([0.87, 0.82, 0.66])
+"""What black and white have become in red, green and blue, 0 to 1. Dyes fade unevenly: the print
+has turned pale and yellow."""
+GRAIN = 0.024
+JPEG_QUALITY = 45
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def age(photo: Image.Image) -> Image.Image:
     """Return the photo smaller, faded, tinted and grainy; the blocks come with the JPEG file."""
-    size = (photo.width // SHRINK, photo.height // SHRINK)
-    pixels = np.asarray(photo.convert("RGB").resize(size, Image.Resampling.BOX)) / 255.0
-    grey = pixels @ _LUMA
-    pixels = grey[..., None] + SATURATION * (pixels - grey[..., None])
-    pixels = (BLACK + (WHITE - BLACK) * pixels) * CAST
+    shrink = SHORTER_SIDE / min(photo.size)
+    size = (round(photo.width * shrink), round(photo.height * shrink))
+    pixels = np.asarray(photo.convert("RGB").resize(size, Image.Resampling.BICUBIC)) / 255.0
+    grey = (pixels @ _LUMA)[..., None]
+    pixels = grey + SATURATION * (pixels - grey)
+    pixels = BLACK + (WHITE - BLACK) * pixels
     grain = np.random.default_rng(SEED).normal(0.0, GRAIN, pixels.shape[:2])
     pixels = pixels + grain[..., None]
     return Image.fromarray(np.rint(pixels.clip(0, 1) * 255).astype(np.uint8))
