@@ -99,8 +99,16 @@ class HiliAccount(RemoteProvider):
 
     async def fetch(self, handle: str, sink: Sink, *, max_bytes: int) -> int:
         """Ask where the result is, judge the address, and stream the file into `sink`."""
-        data = await self._ask(Call.DOWNLOAD, {"mdf": handle})
-        target = await self._setup.results.check(address_in(data), self._resolve)
+        try:
+            data = await self._ask(Call.DOWNLOAD, {"mdf": handle})
+            return await self._bring(address_in(data), sink, max_bytes)
+        except ProviderError as error:
+            if self.charging is Charging.UPLOAD:
+                error.charged = False
+            raise
+
+    async def _bring(self, address: str, sink: Sink, max_bytes: int) -> int:
+        target = await self._setup.results.check(address, self._resolve)
         for _ in range(1 + _MOST_REDIRECTS):
             arrival = await self._results.get(
                 target, sink, max_bytes=max_bytes, within=self._setup.timeouts.fetch
@@ -199,10 +207,15 @@ class HiliAccount(RemoteProvider):
     async def _ask(self, call: Call, fields: Fields) -> Mapping[str, Any]:
         """Make a small call, once more if only the clock was wrong, and return its data."""
         offset = self._clock.offset
-        answer = await self._post(call, fields)
-        if self._learns(answer, offset):
+        try:
             answer = await self._post(call, fields)
-        return read(call, answer)
+            if self._learns(answer, offset):
+                answer = await self._post(call, fields)
+            return read(call, answer)
+        except ProviderError as error:
+            if call is not Call.DOWNLOAD:
+                error.charged = False
+            raise
 
     async def _post(self, call: Call, fields: Fields) -> Answer:
         form = Form({"third_code": self._third_code(), **fields})
