@@ -104,9 +104,7 @@ def _by_field(detail: Any) -> list[tuple[str, list[Any]]]:
     return [("", list(detail))]
 
 
-def _response(
-    body: dict[str, Any], status: int, headers: dict[str, str] | None = None
-) -> Response:
+def _response(body: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
     title = HTTPStatus(status).phrase
     problem = {"type": f"{_DOCS}{body['code']}", "title": title, "status": int(status), **body}
     return Response(problem, status=status, headers=headers, content_type=CONTENT_TYPE)

@@ -27,8 +27,7 @@ from django_hili.jobs.delete import delete_jobs
 from django_hili.jobs.queries import jobs_of, result_of, with_results
 from django_hili.jobs.submit import enhance
 from django_hili.media.delivery import photo_response
-from django_hili.media.uploads import CappedMemoryUploadHandler
-from django_hili.models import PhotoJob
+from django_hili.media.uploads import take_uploads_in_memory
 from django_hili.models.job import PhotoJobQuerySet
 
 _ASK_AGAIN_SECONDS = "2"
@@ -53,10 +52,10 @@ class JobViewSet(
     pagination_class = JobPages
     serializer_class = JobSerializer
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Take uploads in memory under the cap, before anything can read the body."""
-        super().setup(request, *args, **kwargs)
-        request.upload_handlers = [CappedMemoryUploadHandler(request)]
+        take_uploads_in_memory(request)
+        return super().dispatch(request, *args, **kwargs)
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         """Answer errors as problem details here, whatever the host does elsewhere."""
@@ -64,15 +63,13 @@ class JobViewSet(
 
     def get_queryset(self) -> PhotoJobQuerySet:
         """Only the person's own jobs, with their results, in one query."""
-        return with_results(jobs_of(self.request.user))
+        return with_results(jobs_of(self.request.user)).only(*JobSerializer.columns)
 
     def create(self, request: Request) -> Response:
         """Take a photo in and queue its job: 202, and where to ask."""
         words = NewJobSerializer(data=request.data)
         words.is_valid(raise_exception=True)
-        job = enhance(
-            request.FILES.get("photo"), subject=request.user, **words.validated_data
-        )
+        job = enhance(request.FILES.get("photo"), subject=request.user, **words.validated_data)
         body = self.get_serializer(job).data
         headers = {
             "Location": reverse("hili:job-detail", [job.pk], request=request),

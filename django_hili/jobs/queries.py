@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db.models import OuterRef, Subquery
+from django.db.models import F, FilteredRelation, Q
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from django_hili.codes import Code
@@ -24,16 +25,18 @@ def jobs_of(user: Any) -> PhotoJobQuerySet:
 
 
 def with_results(jobs: PhotoJobQuerySet) -> PhotoJobQuerySet:
-    """Annotate each job with its live result's deadline, size and type, in the same query."""
-    result = Media.objects.filter(
-        job_id=OuterRef("pk"), kind=MediaKind.RESULT, state=MediaState.LIVE
-    )
+    """Annotate each job with its live result's deadline, size and type, by one join.
+
+    A job has one live result at most: the transaction that ends it condemns all others.
+    """
+    live = Q(media__kind=MediaKind.RESULT, media__state=MediaState.LIVE)
     return jobs.annotate(
-        result_kept_until=Subquery(result.values("expires_at")[:1]),
-        result_content_type=Subquery(result.values("content_type")[:1]),
-        result_width=Subquery(result.values("width")[:1]),
-        result_height=Subquery(result.values("height")[:1]),
-        result_size=Subquery(result.values("size")[:1]),
+        live_result=FilteredRelation("media", condition=live),
+        result_kept_until=F("live_result__expires_at"),
+        result_content_type=F("live_result__content_type"),
+        result_width=F("live_result__width"),
+        result_height=F("live_result__height"),
+        result_size=F("live_result__size"),
     )
 
 
@@ -68,7 +71,7 @@ class Moment:
     """One entry of a job's timeline."""
 
     at: dt.datetime
-    text: str
+    text: str | Promise
     is_future: bool = False
 
 

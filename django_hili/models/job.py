@@ -146,9 +146,7 @@ class PhotoJob(models.Model):
     status = models.CharField(
         _("status"), max_length=10, choices=JobStatus, default=JobStatus.QUEUED
     )
-    held_reason = models.CharField(
-        _("held because"), max_length=16, choices=HeldReason, blank=True
-    )
+    held_reason = models.CharField(_("held because"), max_length=16, choices=HeldReason, blank=True)
     code = models.CharField(_("code"), max_length=40, blank=True)
     """Why it failed, a `Code`; empty for a job that did not."""
     warnings = models.JSONField(_("warnings"), default=list)

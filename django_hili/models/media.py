@@ -51,9 +51,7 @@ class MediaQuerySet(models.QuerySet["Media"]):
 
     def expired(self, now: dt.datetime) -> MediaQuerySet:
         """Past the deadline and not yet condemned."""
-        return self.filter(
-            expires_at__lte=now, state__in=[MediaState.WRITING, MediaState.LIVE]
-        )
+        return self.filter(expires_at__lte=now, state__in=[MediaState.WRITING, MediaState.LIVE])
 
     def to_erase(self) -> MediaQuerySet:
         """Condemned, with erasure still to be finished."""
@@ -75,8 +73,9 @@ class Media(models.Model):
     """No constraint: a job deleted behind our back must not take the row that finds its file."""
     parent = models.ForeignKey(
         "self",
-        on_delete=models.SET_NULL,
+        on_delete=models.DO_NOTHING,
         null=True,
+        db_constraint=False,
         related_name="derivatives",
         verbose_name=_("made from"),
     )

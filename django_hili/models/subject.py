@@ -12,8 +12,8 @@ class Subject(models.Model):
     """A person known to the host. Cutting `user_key` severs every row that names `ref`."""
 
     ref = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user_key = models.CharField(
-        _("user key"), max_length=64, unique=True, null=True, editable=False  # noqa: DJ001
+    user_key = models.CharField(  # noqa: DJ001 - None, unlike "", may stand in many severed rows
+        _("user key"), max_length=64, unique=True, null=True, editable=False
     )
     """The host user's primary key as text; None once the link has been severed."""
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -10,9 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import posixpath
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.core.files.storage import Storage
 
 from django_hili.media.storages import photo_storage
 from django_hili.models import EraseCause, Media, MediaState
@@ -46,47 +50,59 @@ def erase_condemned(media: MediaQuerySet | None = None) -> ErasureReport:
     after = ""
     while True:
         # By name, so that one listing of a folder answers for many files of a batch.
-        batch = list(rows.filter(name__gt=after).order_by("name")[:BATCH])
+        page = rows.filter(name__gt=after).order_by("name")[:BATCH]
+        batch = [_Doomed(*row) for row in page.values_list(*_Doomed._fields)]
         if not batch:
             return ErasureReport(erased, remaining)
         after = batch[-1].name
         gone = _erase_batch(batch)
-        erased += len(gone)
-        remaining += len(batch) - len(gone)
+        erased += gone
+        remaining += len(batch) - gone
 
 
-def _erase_batch(batch: Sequence[Media]) -> list[Media]:
-    by_storage: dict[str, list[Media]] = defaultdict(list)
-    for media in batch:
-        by_storage[media.storage].append(media)
-    gone: list[Media] = []
-    for alias, rows in by_storage.items():
-        gone += _erase_files(alias, rows)
-    Media.objects.filter(pk__in=[media.pk for media in gone]).delete()
-    for media in gone:
-        photo_erased.send_robust(
-            sender=Media, job_id=media.job_id, kind=media.kind, cause=media.cause
-        )
-    return gone
+class _Doomed(NamedTuple):
+    """What erasing needs to know of a row."""
+
+    id: uuid.UUID
+    job_id: uuid.UUID | None
+    kind: str
+    storage: str
+    name: str
+    cause: str
 
 
-def _erase_files(alias: str, rows: Iterable[Media]) -> list[Media]:
+def _erase_batch(batch: Sequence[_Doomed]) -> int:
+    by_storage: dict[str, list[_Doomed]] = defaultdict(list)
+    for row in batch:
+        by_storage[row.storage].append(row)
+    gone = [row for alias, rows in by_storage.items() for row in _erase_files(alias, rows)]
+    rows = Media.objects.filter(pk__in=[row.id for row in gone], state=MediaState.CONDEMNED)
+    # No row points at these with a constraint, so nothing has to be collected or cascaded.
+    rows._raw_delete(rows.db)  # noqa: SLF001
+    if photo_erased.has_listeners(Media):
+        for row in gone:
+            photo_erased.send_robust(
+                sender=Media, job_id=row.job_id, kind=row.kind, cause=row.cause
+            )
+    return len(gone)
+
+
+def _erase_files(alias: str, rows: Iterable[_Doomed]) -> list[_Doomed]:
     storage = photo_storage(alias)
     tried = []
-    for media in rows:
+    for row in rows:
         try:
-            storage.delete(media.name)
+            storage.delete(row.name)
         except Exception:  # noqa: BLE001 - any backend, any error: the row stays and says so
             logger.warning("A condemned photo could not be deleted; it will be tried again.")
             continue
-        tried.append(media)
-    present = _listed(alias, {posixpath.dirname(media.name) for media in tried})
-    return [media for media in tried if media.name not in present]
+        tried.append(row)
+    present = _listed(storage, {posixpath.dirname(row.name) for row in tried})
+    return [row for row in tried if row.name not in present]
 
 
-def _listed(alias: str, folders: Iterable[str]) -> set[str]:
+def _listed(storage: Storage, folders: Iterable[str]) -> set[str]:
     """Return the names of all files the storage lists in `folders`."""
-    storage = photo_storage(alias)
     names: set[str] = set()
     for folder in folders:
         try:

@@ -23,7 +23,7 @@ from django_hili.models.media import MediaQuerySet
 from django_hili.privacy.erase import condemn, erase_condemned
 
 ORPHAN_GRACE = dt.timedelta(hours=1)
-"""A file without a row is left alone while it is younger: its row may be in an open transaction."""
+"""A younger file without a row is left alone: its row may be in an open transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def sweep(now: dt.datetime | None = None) -> SweepReport:
 def sweep_orphan_files(now: dt.datetime | None = None) -> int:
     """Delete files that no row knows and that are older than the grace time. Returns how many.
 
-    Walks all of our own folder in the storage, so it belongs into an hourly pass, not into every sweep.
+    Walks all of our own folder in the storage, so it belongs into an hourly pass.
     """
     now = now or timezone.now()
     storage = photo_storage(get_settings().storage)

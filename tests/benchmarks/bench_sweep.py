@@ -1,0 +1,78 @@
+"""G8: a sweep of 100 000 expired rows and files, against one DELETE and as many unlinks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import resource
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from django_hili.models import Media, MediaKind, MediaState
+from django_hili.privacy.sweep import sweep
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PHOTOS = int(os.environ.get("HILI_BENCH_PHOTOS", "100000"))
+BYTES = os.urandom(1024)
+
+
+def lay_down(count: int) -> list[str]:
+    """Make expired rows and their files, fanned out as the vault does."""
+    root = Path(settings.BASE_DIR / "photos")
+    for folder in range(256):
+        (root / "hili" / f"{folder:02x}").mkdir(parents=True, exist_ok=True)
+    now = timezone.now()
+    names = []
+    for start in range(0, count, 5000):
+        rows = []
+        for _ in range(min(5000, count - start)):
+            random = uuid.uuid4().hex
+            name = f"hili/{random[:2]}/{random}"
+            (root / name).write_bytes(BYTES)
+            names.append(name)
+            rows.append(
+                Media(
+                    kind=MediaKind.RESULT, state=MediaState.LIVE, storage="hili", name=name,
+                    content_type="image/jpeg", size=len(BYTES), width=1, height=1,
+                    created_at=now, expires_at=now,
+                )
+            )  # fmt: skip
+        Media.objects.bulk_create(rows)
+    os.sync()
+    return names
+
+
+def memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_a_sweep_of_many(say):
+    root = str(settings.BASE_DIR / "photos")
+    names = lay_down(PHOTOS)
+    start = time.perf_counter()
+    for name in names:
+        os.unlink(os.path.join(root, name))
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {Media._meta.db_table}")
+    limit = time.perf_counter() - start
+    del names
+
+    lay_down(PHOTOS)
+    before = memory()
+    start = time.perf_counter()
+    report = sweep(timezone.now() + dt.timedelta(seconds=1))
+    ours = time.perf_counter() - start
+    assert report.erased == PHOTOS
+    assert not Media.objects.exists()
+    say(
+        "G8",
+        f"a sweep of {PHOTOS:,} expired photos: {limit / ours:.2f} of the rate of one DELETE and as "
+        f"many unlinks ({PHOTOS / ours:,.0f} against {PHOTOS / limit:,.0f} a second; goal 0.5), "
+        f"+{memory() - before:.0f} MB (goal 10)",
+    )
