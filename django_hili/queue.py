@@ -7,6 +7,7 @@ late or run twice, and leaves no result behind: the job rows say what there is t
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from datetime import timedelta
 
 from django.apps import apps
@@ -27,11 +28,17 @@ def is_installed() -> bool:
 
 
 def wake(using: str) -> None:
-    """Ask for a shift once the open transaction of the database `using` has committed.
+    """Ask for a shift, to begin once the open transaction of the database `using` has committed.
 
-    A broker that is down loses nothing: the schedule finds the job within a minute.
+    Where the queue lies in the same database, the request is part of that transaction and
+    costs no commit of its own. A broker that is down loses nothing: the schedule finds the
+    job within a minute.
     """
-    if is_installed():
+    if not is_installed():
+        return
+    if getattr(settings, "Q_CLUSTER", {}).get("orm") == using:
+        _enqueue_shift(inside=using)
+    else:
         transaction.on_commit(_enqueue_shift, using=using, robust=True)
 
 
@@ -63,10 +70,12 @@ def shift_length() -> timedelta:
     return timedelta(seconds=min(_LONGEST_SHIFT, min(limits) * 0.8))
 
 
-def _enqueue_shift() -> None:
+def _enqueue_shift(*, inside: str | None = None) -> None:
     from django_q.tasks import async_task
 
     try:
-        async_task(SHIFT, save=False)
+        # In the job's own transaction an error of the queue's must not spoil the job.
+        with transaction.atomic(using=inside) if inside else nullcontext():
+            async_task(SHIFT, save=False)
     except Exception:  # noqa: BLE001 - whatever broker and whatever it raises: the row is safe
         logger.warning("The queue could not be told about new work; the schedule will find it.")
