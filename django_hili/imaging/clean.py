@@ -39,9 +39,7 @@ def clean(content: bytes, *, max_megapixels: int) -> CleanPhoto:
     header = inspect(content, max_megapixels=max_megapixels)
     if _can_be_copied(header):
         copied = clean_jpeg(content) if header.format == "JPEG" else clean_png(content)
-        return CleanPhoto(
-            copied, CONTENT_TYPES[header.format], header.width, header.height
-        )
+        return CleanPhoto(copied, CONTENT_TYPES[header.format], header.width, header.height)
     return _rebuild(header, decode(content, max_megapixels=max_megapixels))
 
 

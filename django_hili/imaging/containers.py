@@ -69,7 +69,7 @@ def _jpeg_parts(content: bytes) -> Iterator[bytes]:
         if marker in _JPEG_TABLES or marker == _SOS:
             yield b"\xff" + bytes((marker,))
             yield bytes(view[position:end])
-        elif marker == _APP14 and view[position + 2 : position + 7] == b"Adobe" and length >= 14:
+        elif marker == _APP14 and content[position + 2 : position + 7] == b"Adobe" and length >= 14:
             # How three or four components become colours; only its twelve known bytes.
             yield b"\xff\xee\x00\x0e" + bytes(view[position + 2 : position + 14])
         position = end
@@ -82,7 +82,7 @@ def _next_marker(content: bytes, position: int) -> tuple[int, int]:
             raise InvalidPhotoError(Code.PHOTO_DAMAGED)
         marker = content[position + 1]
         position += 1 if marker == 0xFF else 2
-        if marker != 0xFF and marker != 0x01 and not 0xD0 <= marker <= _SOI:
+        if marker not in {0x01, 0xFF} and not 0xD0 <= marker <= _SOI:
             return position, marker
 
 

@@ -32,7 +32,7 @@ def decode(content: bytes, *, max_megapixels: int) -> Picture:
     header = inspect(content, max_megapixels=max_megapixels)
     notes: list[Code] = []
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
         image.load()
     except Exception:  # noqa: BLE001 - a decoder may raise anything on hostile bytes
         raise InvalidPhotoError(Code.PHOTO_DAMAGED) from None

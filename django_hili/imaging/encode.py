@@ -7,11 +7,11 @@ The mark is the IPTC property Iptc4xmpExt:DigitalSourceType in XMP (ISO 16684-1)
 
 from __future__ import annotations
 
+import importlib
 import io
 from enum import StrEnum
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 _JPEG_QUALITY = 92
 _PNG_LEVEL = 3
@@ -72,7 +72,8 @@ def encode_png(
     if alpha is not None:
         image = image.copy()
         image.putalpha(alpha)
-    info = PngInfo()
+    # Pillow's plug-ins are loaded when they are used, not when a site starts.
+    info = importlib.import_module("PIL.PngImagePlugin").PngInfo()
     if mark:
         info.add_itxt("XML:com.adobe.xmp", mark.xmp.decode())
     options: dict[str, object] = {"compress_level": _PNG_LEVEL, "pnginfo": info}

@@ -6,6 +6,7 @@ Owns the refusal of everything that should never reach a decoder. Knows no stora
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from django_hili.exceptions import InvalidPhotoError
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 """Pillow's names of what is read, those it loads without its other plug-ins first."""
+
+for _name in ("PIL.TiffImagePlugin", "PIL.PngImagePlugin"):
+    # At DEBUG these write every EXIF value and chunk into the log: cameras, places, names.
+    logging.getLogger(_name).addFilter(lambda record: record.levelno >= logging.INFO)
 
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
 _ORIENTATION = 0x0112
