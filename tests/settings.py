@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 # Processes that tests start find the same folder by the variable; conftest.py removes it.
@@ -107,7 +108,10 @@ Q_CLUSTER = {
 if os.environ.get("HILI_TEST_BROKER") == "redis":
     del Q_CLUSTER["orm"]
     Q_CLUSTER["redis"] = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/9")
-HILI = {"PRIVACY": {"CONTACT": "privacy@example.org", "HOME_REGION": "DE"}}
+HILI = {
+    "PRIVACY": {"CONTACT": "privacy@example.org", "HOME_REGION": "DE"},
+    "WORKER": {"LEASE": timedelta(seconds=float(os.environ.get("HILI_TEST_LEASE", "60")))},
+}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.SessionAuthentication",

@@ -17,9 +17,7 @@ from django_hili.models import EraseCause, Media, PhotoJob
 from django_hili.privacy.erase import condemn, erase_condemned
 
 
-def delete_jobs(
-    *, job_ids: Collection[uuid.UUID], cause: EraseCause = EraseCause.REQUESTED
-) -> int:
+def delete_jobs(*, job_ids: Collection[uuid.UUID], cause: EraseCause = EraseCause.REQUESTED) -> int:
     """Delete these jobs and their photos. Returns how many jobs there were."""
     media = Media.objects.filter(job_id__in=list(job_ids))
     database = router.db_for_write(PhotoJob)

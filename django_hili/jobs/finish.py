@@ -13,6 +13,7 @@ from django.db import router, transaction
 
 from django_hili.codes import Code
 from django_hili.exceptions import LostLeaseError
+from django_hili.jobs.crash import crash_point
 from django_hili.media import vault
 from django_hili.models import EraseCause, JobStatus, Media, MediaKind, PhotoJob
 from django_hili.privacy import retention
@@ -26,11 +27,7 @@ _NOBODY: dict[str, Any] = {"lease_until": None, "lease_owner": "", "stage": "", 
 def begin_storing(*, job: PhotoJob, result: EnhancedPhoto, now: dt.datetime) -> Media:
     """Reserve the row of a result, if the job is still this worker's. Raises `LostLeaseError`."""
     with transaction.atomic(using=_database()):
-        moved = PhotoJob.objects.move(
-            job.pk, JobStatus.PROCESSING, JobStatus.FETCHING, token=job.token
-        )
-        if not moved:
-            raise LostLeaseError
+        _move(job, JobStatus.PROCESSING, JobStatus.FETCHING)
         return vault.reserve(
             result,
             kind=MediaKind.RESULT,
@@ -48,8 +45,7 @@ def complete(*, job: PhotoJob, media: Media, result: EnhancedPhoto, now: dt.date
     try:
         with transaction.atomic(using=_database()):
             _end(job, JobStatus.FETCHING, JobStatus.DONE, now, **_what_was_done(job, result))
-            if not vault.publish(media, job_id=job.pk):
-                raise LostLeaseError
+            _publish(media, job)
             kept = Media.objects.filter(pk=media.pk)
             kept.update(expires_at=retention.result_deadline(now))
             condemn(_media_of(job).exclude(pk=media.pk), EraseCause.JOB_ENDED, now)
@@ -57,6 +53,7 @@ def complete(*, job: PhotoJob, media: Media, result: EnhancedPhoto, now: dt.date
         condemn(Media.objects.filter(pk=media.pk), EraseCause.JOB_ENDED, now)
         vault.discard(media)
         raise
+    crash_point("after_commit")
     erase_condemned(_media_of(job))
     _announce(photo_enhanced, job)
 
@@ -73,12 +70,7 @@ def fail(*, job: PhotoJob, code: Code, now: dt.datetime) -> None:
 def try_again(*, job: PhotoJob, delay: dt.timedelta, now: dt.datetime) -> None:
     """Queue a job again for later. Raises `LostLeaseError` if it is no longer this worker's."""
     with transaction.atomic(using=_database()):
-        source = _state(job)
-        moved = PhotoJob.objects.move(
-            job.pk, source, JobStatus.QUEUED, token=job.token, due_at=now + delay, **_NOBODY
-        )
-        if not moved:
-            raise LostLeaseError
+        _move(job, _state(job), JobStatus.QUEUED, due_at=now + delay, **_NOBODY)
         unfinished = _media_of(job).filter(kind=MediaKind.RESULT)
         condemn(unfinished, EraseCause.JOB_ENDED, now)
     erase_condemned(_media_of(job))
@@ -87,17 +79,17 @@ def try_again(*, job: PhotoJob, delay: dt.timedelta, now: dt.datetime) -> None:
 def _end(
     job: PhotoJob, source: JobStatus, target: JobStatus, now: dt.datetime, **changes: Any
 ) -> None:
-    moved = PhotoJob.objects.move(
-        job.pk,
-        source,
-        target,
-        token=job.token,
-        ended_at=now,
-        expires_at=retention.job_deadline(now),
-        **_NOBODY,
-        **changes,
-    )
-    if not moved:
+    kept_until = retention.job_deadline(now)
+    _move(job, source, target, ended_at=now, expires_at=kept_until, **_NOBODY, **changes)
+
+
+def _move(job: PhotoJob, source: JobStatus, target: JobStatus, **changes: Any) -> None:
+    if not PhotoJob.objects.move(job.pk, source, target, token=job.token, **changes):
+        raise LostLeaseError
+
+
+def _publish(media: Media, job: PhotoJob) -> None:
+    if not vault.publish(media, job_id=job.pk):
         raise LostLeaseError
 
 

@@ -54,4 +54,5 @@ def _read(name: str, raw: Mapping[str, Any]) -> Preset:
     try:
         return Preset(name, label, read_enhancement(**values))
     except (TypeError, InvalidOptionsError) as error:
-        raise HiliConfigurationError(f'HILI["PRESETS"]["{name}"] cannot be used: {error}') from error
+        text = f'HILI["PRESETS"]["{name}"] cannot be used: {error}'
+        raise HiliConfigurationError(text) from error

@@ -8,6 +8,7 @@ pixels are computed in the provider's own processes, never here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 import secrets
@@ -15,6 +16,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from django.db import close_old_connections, connections
@@ -29,7 +31,7 @@ from django_hili.jobs.retry import GiveUp, decide
 from django_hili.jobs.upkeep import upkeep
 from django_hili.media import vault
 from django_hili.models import Media, MediaKind, PhotoJob
-from django_hili.providers.base import Photo, Provider
+from django_hili.providers.base import DirectProvider, Photo, Provider
 from django_hili.providers.registry import build_provider
 
 logger = logging.getLogger(__name__)
@@ -137,10 +139,10 @@ class Runner:
         for job in jobs:
             task = asyncio.create_task(self._handle(job))
             self._in_hand[job.pk] = task
-            task.add_done_callback(lambda _, pk=job.pk: self._put_down(pk))
+            task.add_done_callback(partial(self._put_down, job.pk))
         return len(jobs)
 
-    def _put_down(self, job_id: uuid.UUID) -> None:
+    def _put_down(self, job_id: uuid.UUID, _: asyncio.Task[None]) -> None:
         self._in_hand.pop(job_id, None)
         self._progress.pop(job_id, None)
         self._wake.set()
@@ -196,9 +198,7 @@ class Runner:
         crash_point("after_complete")
 
     async def _give_up_or_retry(self, job: PhotoJob, error: Exception) -> None:
-        verdict = decide(
-            error, attempts=job.attempts, max_attempts=self._settings.max_attempts
-        )
+        verdict = decide(error, attempts=job.attempts, max_attempts=self._settings.max_attempts)
         # The type alone: a message could hold what was in the photo's way.
         logger.warning("Job %s: attempt %d: %s.", job.pk, job.attempts, type(error).__name__)
         try:
@@ -218,10 +218,13 @@ class Runner:
         await self._in_rows_thread(finish.fail, job=job, code=code, now=timezone.now())
         self.report.failed += 1
 
-    def _provider(self, alias: str) -> Provider:
+    def _provider(self, alias: str) -> DirectProvider:
         if alias not in self._providers:
             self._providers[alias] = build_provider(alias)
-        return self._providers[alias]
+        provider = self._providers[alias]
+        if not isinstance(provider, DirectProvider):
+            raise ProviderError(Code.OPERATION_UNAVAILABLE)
+        return provider
 
     def _reporter(self, job: PhotoJob) -> Callable[[str, float], None]:
         def report(stage: str, fraction: float) -> None:
@@ -258,11 +261,9 @@ class Runner:
 
     async def _pause(self, seconds: float) -> None:
         self._wake.clear()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
 
     def _is_past_cap(self) -> bool:
         cap = self._time_cap

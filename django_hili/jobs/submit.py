@@ -146,8 +146,6 @@ def target_of(photo: PhotoInput) -> Target:
     return Target(photo.instance._meta.label_lower, str(photo.instance.pk), photo.field.name)
 
 
-
-
 def _columns(enhancement: Enhancement, clean: CleanPhoto, now: dt.datetime) -> dict[str, Any]:
     return {
         "operations": [operation.value for operation in enhancement.operations],
