@@ -23,7 +23,8 @@ class PhotoBatchAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PhotoBatch]:
         """Count the jobs in the list's own query."""
-        return super().get_queryset(request).annotate(
+        batches: QuerySet[PhotoBatch] = super().get_queryset(request)
+        return batches.annotate(
             total=Count("jobs"),
             done=Count("jobs", filter=Q(jobs__status=JobStatus.DONE)),
             failed=Count("jobs", filter=Q(jobs__status=JobStatus.FAILED)),

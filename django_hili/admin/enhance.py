@@ -204,5 +204,3 @@ def _credits(capabilities: Capabilities, photos: int) -> int:
 
 def _log_text(preset: str) -> list[dict[str, dict[str, Any]]]:
     return [{"changed": {"name": "photo enhancement", "object": preset, "fields": []}}]
-
-

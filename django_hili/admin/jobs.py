@@ -216,8 +216,6 @@ def _admin_address(row: Any | None) -> str:
     if row is None:
         return ""
     try:
-        return reverse(
-            f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk]
-        )
+        return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     except NoReverseMatch:
         return ""

@@ -6,6 +6,8 @@ Clauses C14, C20: HILI-3.3, AIART-3.3a, PIXEL-5.3, MIAO-6.3.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from django.http import StreamingHttpResponse
 
 from django_hili.media.vault import stream
@@ -17,7 +19,7 @@ def photo_response(media: Media, *, as_attachment: bool = False) -> StreamingHtt
     pieces = stream(media)
     first = next(pieces, b"")
 
-    def body() -> object:
+    def body() -> Iterator[bytes]:
         yield first
         yield from pieces
 

@@ -10,10 +10,18 @@ import io
 from typing import Any
 
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
 
-from django_hili.conf import get_settings
+from django_hili.codes import Code
+from django_hili.conf import MIB, get_settings
+from django_hili.exceptions import InvalidPhotoError
+
+
+def take_uploads_in_memory(request: HttpRequest) -> None:
+    """Install the handler, unless a middleware of the host has read the body already."""
+    if not hasattr(request, "_files"):
+        request.upload_handlers = [CappedMemoryUploadHandler(request)]
 
 
 class CappedMemoryUploadHandler(FileUploadHandler):
@@ -31,22 +39,18 @@ class CappedMemoryUploadHandler(FileUploadHandler):
         super().new_file(*args, **kwargs)
         self._buffer = io.BytesIO()
 
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
-        """Take a piece. One byte over the cap is enough for intake to refuse the photo."""
-        room = self._limit + 1 - self._buffer.tell()
-        self._buffer.write(raw_data[:room])
-        if start + len(raw_data) > self._limit + self.chunk_size:
-            # Far over: the rest of the body is read and dropped, not held.
-            raise StopUpload(connection_reset=False)
-        return None
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Take a piece. Raises `InvalidPhotoError` as soon as the photo is over the cap."""
+        if start + len(raw_data) > self._limit:
+            self._buffer = io.BytesIO()
+            raise InvalidPhotoError(Code.PHOTO_TOO_LARGE, limit=self._limit // MIB)
+        self._buffer.write(raw_data)
 
-    def file_complete(self, file_size: int) -> UploadedFile | None:
+    def file_complete(self, file_size: int) -> UploadedFile[bytes] | None:
         """Hand the file over under a fixed name."""
-        del file_size  # what was kept may be less than what was sent
-        size = self._buffer.tell()
         self._buffer.seek(0)
         return InMemoryUploadedFile(
-            self._buffer, self.field_name, "photo", self.content_type, size, self.charset
+            self._buffer, self.field_name, "photo", self.content_type, file_size, self.charset
         )
 
     def upload_interrupted(self) -> None:

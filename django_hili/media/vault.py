@@ -50,7 +50,7 @@ def write(media: Media, content: bytes) -> None:
     """Write the bytes of a reserved row. Raises `StorageError`; the row's deadline cleans up."""
     try:
         name = photo_storage(media.storage).save(media.name, ContentFile(content))
-    except Exception:
+    except Exception:  # noqa: BLE001 - every backend raises errors of its own
         raise StorageError(Code.STORAGE_FAILED) from None
     if name != media.name:
         # A storage that renames would leave a file no row knows.
