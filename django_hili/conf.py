@@ -128,7 +128,7 @@ def _build(kind: type[_T], raw: Any, where: str) -> _T:
     known = {item.name.upper(): item for item in fields(kind)}  # type: ignore[arg-type]
     if unknown := set(raw) - set(known):
         raise HiliConfigurationError(
-            f"{where} has the unknown key {sorted(unknown)[0]!r}. Known: {', '.join(known)}."
+            f"{where} has the unknown key {min(unknown)!r}. Known: {', '.join(known)}."
         )
     try:
         return kind(**{known[key].name: value for key, value in raw.items()})

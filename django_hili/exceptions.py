@@ -14,7 +14,9 @@ Messages hold no URL, file name, key, body or user value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as attribute
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -49,7 +51,7 @@ class Problem:
     field: str
     """The option at fault: operations, scale, image_type, background, dpi, preset, provider."""
     code: Code
-    params: dict[str, object] = field(default_factory=dict)
+    params: Mapping[str, object] = attribute(default_factory=dict)
 
     @property
     def sentence(self) -> str:

@@ -7,11 +7,12 @@ a provider declares. Knows no models, no provider and no engine.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from django_hili.codes import OPERATION_REASONS, Code
@@ -286,11 +287,12 @@ class _Reader:
         self._note("format", Code.FORMAT_UNSUPPORTED, ResultFormat)
         return None
 
-    def _note(self, option: str, code: Code, choices: Collection[object] = ()) -> None:
-        self.problems.append(Problem(option, code, _listed(choices) if choices else {}))
+    def _note(self, option: str, code: Code, choices: Iterable[object] = ()) -> None:
+        listed = _listed(choices)
+        self.problems.append(Problem(option, code, listed if listed["choices"] else {}))
 
 
-def _listed(choices: Collection[object] | Iterator[object]) -> dict[str, object]:
+def _listed(choices: Iterable[object]) -> dict[str, object]:
     return {"choices": ", ".join(str(choice) for choice in choices)}
 
 
@@ -299,7 +301,7 @@ class Preset:
     """A named set of operations and options."""
 
     name: str
-    label: str  # or a lazy translation of one
+    label: str | Promise
     enhancement: Enhancement
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import cast
-
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
@@ -37,7 +35,7 @@ def build_provider(alias: str) -> Provider:
         raise HiliConfigurationError(
             f'HILI["PROVIDERS"]["{alias}"]["BACKEND"] is not a Provider class.'
         )
-    return cast("type[Provider]", backend)(alias, entry.options)
+    return backend(alias, entry.options)
 
 
 @lru_cache(maxsize=32)

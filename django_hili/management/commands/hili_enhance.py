@@ -36,9 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("photo", type=Path, help="the file to enhance")
         parser.add_argument("--out", type=Path, required=True, help="where the result goes")
         parser.add_argument("--preset", help=f"a preset's name (default: {_DEFAULT_PRESET})")
-        parser.add_argument(
-            "--operations", help=f"comma-separated, of: {', '.join(Operation)}"
-        )
+        parser.add_argument("--operations", help=f"comma-separated, of: {', '.join(Operation)}")
         parser.add_argument("--scale", type=int, help=f"one of {', '.join(map(str, SCALES))}")
         parser.add_argument("--type", dest="image_type", help=f"one of {', '.join(ImageType)}")
         parser.add_argument(
