@@ -1,4 +1,4 @@
-"""One site, one worker and one browser for these tests; each test has users and pages of its own."""
+"""One site, one worker and one browser for these tests; each test has a user of its own."""
 
 from __future__ import annotations
 
