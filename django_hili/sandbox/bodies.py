@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 import re
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO
 
 from django.http import HttpRequest, QueryDict
@@ -20,14 +22,11 @@ _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
 _PARAMETER = re.compile(rb'\b(filename|name)="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _IN_MEMORY = 4 * 1024 * 1024
 _LONGEST_HEAD = 16 * 1024
+_large = threading.BoundedSemaphore(4)
 
 
 class BodyError(Exception):
     """The body is not a whole form."""
-
-
-class BodyTooLargeError(BodyError):
-    """The body is longer than the sandbox takes."""
 
 
 class BodyCutShortError(BodyError):
@@ -55,18 +54,40 @@ class Form:
         return values[0] if values else default
 
 
-def read_form(request: HttpRequest, *, largest_bytes: int) -> Form:
-    """Read the whole form of a request; BodyError when it is none, too long or not whole."""
+@contextmanager
+def received(request: HttpRequest) -> Iterator[IO[bytes]]:
+    """Take the whole body off the connection; slow senders fill a file, not the memory.
+
+    Raises BodyError for one without an honest length, BodyCutShortError where it ends early.
+    """
     try:
-        length = int(request.META.get("CONTENT_LENGTH") or 0)
+        left = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         raise BodyError("the length is not a number") from None
-    if length > largest_bytes:
-        raise BodyTooLargeError("the body is too long")
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-        _fill(spool, request, length)
-        spool.seek(0)
-        body = spool.read()
+        while left:
+            try:
+                piece = request.read(min(left, _PIECE))
+            except OSError:
+                raise BodyCutShortError("the connection ended early") from None
+            if not piece:
+                raise BodyCutShortError("the body ended early")
+            spool.write(piece)
+            left -= len(piece)
+        if spool.tell() <= _IN_MEMORY:
+            yield spool
+        else:
+            # Hundreds of large photos may arrive at once; a few at a time are in memory.
+            with _large:
+                yield spool
+
+
+def parsed(request: HttpRequest, spool: IO[bytes], *, largest_bytes: int) -> Form:
+    """Read the form in a received body; BodyError when it is none, or too long."""
+    if spool.tell() > largest_bytes:
+        raise BodyError("the body is too long")
+    spool.seek(0)
+    body = spool.read()
     if request.content_type != "multipart/form-data":
         values = QueryDict(body, encoding=request.encoding or "utf-8")
         return Form(fields={name: values.getlist(name) for name in values}, files={})
@@ -74,20 +95,6 @@ def read_form(request: HttpRequest, *, largest_bytes: int) -> Form:
     if match is None:
         raise BodyError("the form has no boundary")
     return parse_multipart(body, boundary=match[1].encode("latin-1", "replace"))
-
-
-def _fill(spool: IO[bytes], request: HttpRequest, length: int) -> None:
-    """Take the body off the connection; slow senders fill a file, not the memory."""
-    left = length
-    while left:
-        try:
-            piece = request.read(min(left, _PIECE))
-        except OSError:
-            raise BodyCutShortError("the connection ended early") from None
-        if not piece:
-            raise BodyCutShortError("the body ended early")
-        spool.write(piece)
-        left -= len(piece)
 
 
 def parse_multipart(body: bytes, *, boundary: bytes) -> Form:

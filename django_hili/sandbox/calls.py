@@ -72,38 +72,56 @@ def api_call(endpoint: str) -> Callable[[Handler], View]:
     return decorate
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call, once its photos are out of the memory again."""
+
+    payload: dict[str, Any]
+    plan: rules.Plan
+    third_code: str = ""
+
+
 def _serve(request: HttpRequest, endpoint: str, handler: Handler) -> HttpResponseBase:
     started = time.perf_counter()
     if request.method != "POST":
         return HttpResponse(status=405, headers={"Allow": "POST"})
-    snapshot = state.snapshot()
-    pictures.sweeper.sweep_if_due(snapshot.now())
     try:
-        form = bodies.read_form(request, largest_bytes=snapshot.behaviour.largest_upload_bytes)
+        outcome = _outcome(request, endpoint, handler)
     except bodies.BodyCutShortError:
         records.count("bodies_cut_short")
         return obey(request, HttpResponse(status=400), Wire(is_lost=True))
     except bodies.BodyError:
-        payload = _failure(RefusalError(contract.UPLOAD_FAILED))
-        return answers.json_answer(payload)
-    third_code = form.first("third_code")
-    plan = rules.draw(snapshot, endpoint=endpoint, third_code=third_code)
-    call = Call(request=request, endpoint=endpoint, snapshot=snapshot, form=form, plan=plan)
-    payload = {} if rules.is_before(plan) and "errno" not in plan else _carry_out(call, handler)
-    clock = answers.server_clock(plan)
-    response = answers.spoiled_status(plan, clock=clock)
+        outcome = Outcome(_failure(RefusalError(contract.UPLOAD_FAILED)), rules.NO_FAULTS)
+    plan = outcome.plan
+    response = answers.spoiled_status(plan, clock=answers.server_clock(plan))
     if response is None:
-        response = answers.shaped(payload, plan, endpoint=endpoint)
+        response = answers.shaped(outcome.payload, plan, endpoint=endpoint)
     response["Date"] = http_date(answers.shown_clock(plan))
     answers.wait(plan)
     records.request(
         endpoint=endpoint,
-        outcome=_outcome(payload, response),
+        outcome=_in_a_word(outcome.payload, response),
         faults=",".join(plan),
         seconds=time.perf_counter() - started,
-        third_code=third_code[:64],
+        third_code=outcome.third_code,
     )
     return obey(request, response, answers.wire_of(plan)) if plan else response
+
+
+def _outcome(request: HttpRequest, endpoint: str, handler: Handler) -> Outcome:
+    """Receive a call, decide which faults befall it, and carry it out unless one forbids."""
+    with bodies.received(request) as spool:
+        # Only now: a body may have been minutes on its way, and the knobs been turned meanwhile.
+        snapshot = state.snapshot()
+        pictures.sweeper.sweep_if_due(snapshot.now())
+        largest = snapshot.behaviour.largest_upload_bytes
+        form = bodies.parsed(request, spool, largest_bytes=largest)
+        third_code = form.first("third_code")[:64]
+        plan = rules.draw(snapshot, endpoint=endpoint, third_code=third_code)
+        call = Call(request=request, endpoint=endpoint, snapshot=snapshot, form=form, plan=plan)
+        is_turned_away = rules.is_before(plan) and "errno" not in plan
+        payload = {} if is_turned_away else _carry_out(call, handler)
+    return Outcome(payload, plan, third_code)
 
 
 def _carry_out(call: Call, handler: Handler) -> dict[str, Any]:
@@ -146,7 +164,7 @@ def _failure(refusal: RefusalError) -> dict[str, Any]:
     return {"code": contract.FAILURE, "errno": refusal.errno, "msg": refusal.message}
 
 
-def _outcome(payload: dict[str, Any], response: HttpResponse) -> str:
+def _in_a_word(payload: dict[str, Any], response: HttpResponse) -> str:
     """Say in a word what became of a call, for the control page."""
     if not payload:
         return f"HTTP {response.status_code}"

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import django
 from django.conf import settings
 from django.core.management import call_command
+from django.urls import reverse
 
 if TYPE_CHECKING:
     from django_hili.sandbox.httpd import Server
@@ -94,6 +95,8 @@ def prepare(options: argparse.Namespace) -> str:
     from django_hili.sandbox import state, storage
     from django_hili.sandbox.models import Partner, Picture
 
+    # A mistake in the addresses shows now, and not in the first caller's thread.
+    reverse("hili_sandbox:home")
     state.keep_in_memory()
     storage.folder()
     Picture.objects.update(claimed_at=None)
