@@ -12,7 +12,7 @@ AVAILABLE: Final[Mapping[str, str | None]] = MappingProxyType(
         "repair": None,
         "scratch": "not_built_yet",
         "defogging": None,
-        "bg": "not_built_yet",
+        "bg": None,
         "colour": "needs_model",
     }
 )

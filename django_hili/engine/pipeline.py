@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from django_hili.engine import bg as cutting
 from django_hili.engine import defogging
 from django_hili.engine import repair as repairing
 from django_hili.engine import scratch as scratching
@@ -26,6 +27,7 @@ __all__ = ["AVAILABLE", "Enhanced", "EngineRefusal", "Step", "enhance"]
 ORDER = ("scratch", "repair", "defogging", "colour", "sr", "bg")
 MUCH = 0.15
 """Share of the photo above which a filling is more guess than repair."""
+Background = str | tuple[int, int, int]
 Progress = Callable[[str, float], None]
 Tell = Callable[[float], None]
 
@@ -62,16 +64,19 @@ def enhance(
     scale: int | None = None,
     image_type: str = "people",
     alpha: Pixels | None = None,
-    background: object = None,
+    background: Background | None = None,
     mask: Mask | None = None,
     progress: Progress | None = None,
 ) -> Enhanced:
     """Enhance one photo: uint8, RGB (H x W x 3) or grey (H x W), sRGB.
 
-    `scale` is 2, 4 or 8 and belongs to "sr". `progress(operation, fraction)` is called from the calling thread.
+    `scale` is 2, 4 or 8 and belongs to "sr". `background` belongs to "bg": "transparent" (as None), "gradient_grey", "red",
+    "blue", "white" or (R, G, B). `progress(operation, fraction)` is called from the calling thread.
     Raises EngineRefusal where an honest result is not possible, ValueError where the call makes no sense.
     """
     _check(pixels, operations, scale, image_type, alpha, mask)
+    if background is not None and not cutting.is_background(background):
+        raise ValueError("background must be a known name or (R, G, B)")
     steps: list[Step] = []
     for operation in (o for o in ORDER if o in operations):
         tell = _reporter(progress, operation)
@@ -81,6 +86,8 @@ def enhance(
             pixels, step = _repair(pixels, tell)
         elif operation == "defogging":
             pixels, step = _defogging(pixels, tell)
+        elif operation == "bg":
+            pixels, alpha, step = _bg(pixels, alpha, background)
         else:
             assert scale is not None  # _check has seen to it
             pixels, step = _sr(pixels, scale, image_type, tell)
@@ -127,6 +134,22 @@ def _defogging(pixels: Pixels, tell: Tell) -> tuple[Pixels, Step]:
     if found.strength == 0:
         return pixels, Step("defogging", "none", 0.9, ("already_clear",))
     return defogging.lift(pixels, found, tell), Step("defogging", "classical:dark-channel", 0.4 + 0.4 * found.strength)
+
+
+def _bg(
+    pixels: Pixels, alpha: Pixels | None, background: Background | None
+) -> tuple[Pixels, Pixels | None, Step]:
+    """Cut out, and either keep the opacity or put a new background behind."""
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], 3, 2)
+    found = cutting.cut(pixels)
+    colours, cover = cutting.opacity(pixels, found)
+    if alpha is not None:
+        cover = np.minimum(cover, alpha)
+    step = Step("bg", "classical:backdrop-surface", max(0.5, 0.95 - 0.06 * found.deviation))
+    if background is None or background == "transparent":
+        return colours, cover, step
+    return cutting.paint(colours, cover, background), None, step
 
 
 def _sr(pixels: Pixels, scale: int, image_type: str, tell: Tell) -> tuple[Pixels, Step]:
