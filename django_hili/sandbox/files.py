@@ -50,6 +50,8 @@ def result(request: HttpRequest, name: str) -> HttpResponseBase:
     if picture is not None and "expired" in plan:
         pictures.forget([picture.mdf], now=snapshot.now())
         picture = None
+    if "token" in request.headers:
+        records.count("tokens_sent_to_files")
     response = _answer(request, picture, plan)
     response["Date"] = http_date()
     answers.wait(plan)

@@ -118,7 +118,9 @@ def _with_engine(content: bytes, work: Work, *, on_stage: Callable[[int], object
             progress=_Reporter(work, on_stage),
         )
     except Exception as error:
-        raise ProcessingError(f"{type(error).__name__}: {error}") from error
+        # A refusal of the engine has a code of its own; anything else is named by its type.
+        code = getattr(error, "code", type(error).__name__)
+        raise ProcessingError(f"{code}: {error}") from error
     result = Image.fromarray(enhanced.pixels)
     if enhanced.alpha is not None:
         result.putalpha(Image.fromarray(enhanced.alpha))

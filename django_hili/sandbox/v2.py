@@ -22,6 +22,8 @@ def uploads(call: Call) -> dict[str, Any]:
     upload = pictures.Upload(call.account, order, call.snapshot, call.plan, call.id)
     mdfs = pictures.accept(upload, files, again)
     records.count("pictures_accepted", len(mdfs))
+    if "clientip" in call.form.fields:
+        records.count("client_addresses_sent")
     return {"mdf": mdfs}
 
 

@@ -98,6 +98,18 @@ def test_counts_tell_requests_ids_and_pictures(caller: Caller, control: Control)
     assert {name: counts[name] for name in wanted} == wanted
 
 
+def test_counts_tell_what_a_client_had_better_not_send(caller: Caller, control: Control):
+    control.clear_counts()
+    (mdf,) = caller.uploaded()
+    url = caller.download(mdf)["data"]["url"]
+    caller.http.get(url)
+    assert not {"client_addresses_sent", "tokens_sent_to_files"} & set(control.counts())
+    caller.uploaded(photo(), clientip="192.0.2.1")
+    caller.http.get(url, headers={"token": caller.token()})
+    counts = control.counts()
+    assert (counts["client_addresses_sent"], counts["tokens_sent_to_files"]) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from django_hili.sandbox.server import Control
 from tests.sandbox.conftest import Caller
-from tests.sandbox.photos import encoded, opened, photo, scene
+from tests.sandbox.photos import encoded, opened, photo, scene, sitter
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
@@ -47,6 +47,41 @@ def test_a_photo_is_turned_upright(caller: Caller, control: Control):
     (mdf,) = caller.uploaded(lying.getvalue(), rate="2")
     assert caller.finished(mdf)["code"] == 1
     assert opened(caller.fetched(mdf).content).size == (80, 120)
+
+
+def test_a_cut_out_is_transparent(caller: Caller, control: Control):
+    control.set(mode="engine")
+    (mdf,) = caller.uploaded(encoded(sitter()), seq="bg", rgb="-1")
+    assert caller.finished(mdf)["code"] == 1
+    answer = caller.fetched(mdf)
+    assert answer.headers["content-type"] == "image/png"
+    result = opened(answer.content)
+    assert (result.mode, result.size) == ("RGBA", (300, 380))
+    assert (result.getpixel((4, 4))[3], result.getpixel((150, 150))[3]) == (0, 255)
+
+
+@pytest.mark.parametrize(
+    ("rgb", "colour"),
+    [("235,51,35", (235, 51, 35)), ("85,142,213", (85, 142, 213)), ("255,255,255", (255,) * 3)],
+)
+def test_a_background_has_the_colour_asked_for(
+    caller: Caller, control: Control, rgb: str, colour: tuple[int, int, int]
+):
+    control.set(mode="engine")
+    (mdf,) = caller.uploaded(encoded(sitter()), seq="bg", rgb=rgb)
+    assert caller.finished(mdf)["code"] == 1
+    result = opened(caller.fetched(mdf).content)
+    assert result.getpixel((4, 4)) == pytest.approx(colour, abs=3)
+    assert result.getpixel((150, 150)) == pytest.approx((214, 166, 136), abs=12)
+
+
+def test_what_the_engine_refuses_fails_with_its_reason(caller: Caller, control: Control):
+    control.set(mode="engine")
+    busy = Image.effect_noise((200, 200), 90).convert("RGB")
+    (mdf,) = caller.uploaded(encoded(busy), seq="bg", rgb="-1")
+    standing = caller.finished(mdf)
+    assert standing["code"] == 2
+    assert standing["state"].startswith("任务处理失败:busy_background: ")
 
 
 def test_what_the_engine_lacks_fails_and_says_so(caller: Caller, control: Control):

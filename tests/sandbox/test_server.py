@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -129,6 +131,25 @@ def test_it_does_not_outlive_a_killed_test():
         assert is_alive(pid)
         parent.send_signal(signal.SIGKILL)
     assert gone(pid)
+
+
+def test_many_large_uploads_at_once_do_not_fill_the_memory():
+    whole = photo(fmt="PNG")
+    large = whole + b"\x00" * (16 * 2**20) + whole[-12:]
+    with running_sandbox() as sandbox:
+        status = Path(f"/proc/{sandbox.process.pid}/status")
+
+        def upload(_number: int) -> None:
+            caller = caller_of(sandbox.base_url)
+            caller.http.timeout = httpx.Timeout(60)
+            with caller.http:
+                caller.uploaded(large)
+
+        with ThreadPoolExecutor(20) as threads:
+            list(threads.map(upload, range(20)))
+        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())
+    # Whole, and once more as a part of the form, they would be 640 MB.
+    assert int(peak) / 1024 < 400
 
 
 def test_a_start_that_fails_says_so():
