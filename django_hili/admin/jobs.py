@@ -29,6 +29,7 @@ from django_hili.jobs.queries import result_of, target_file, target_row, timelin
 from django_hili.media.delivery import photo_response
 from django_hili.models import JobStatus, PhotoJob
 from django_hili.models.job import PhotoJobQuerySet
+from django_hili.providers.registry import provider_aliases
 from django_hili.vocabulary import OPERATION_LABELS, Operation
 
 SEE_PHOTO = "django_hili.see_photo"
@@ -41,9 +42,7 @@ _SHORT_KEY = 8
 class PhotoJobAdmin(admin.ModelAdmin):
     """Jobs: read only, but for deleting one with everything stored for it."""
 
-    list_display = [
-        "short_id", "status_badge", "what", "provider", "came_from", "taken_in", "kept_until",
-    ]  # fmt: skip
+    list_display = ["short_id", "status_badge", "what", "taken_in", "kept_until", "came_from"]
     list_filter = ["status", "provider", "preset", ("batch", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["id"]
     ordering = ["-created_at"]
@@ -59,6 +58,11 @@ class PhotoJobAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> PhotoJobQuerySet:
         """Bring each result's deadline along in the same query."""
         return with_results(PhotoJob.objects.all())
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Name the provider where there is more than one."""
+        columns = list(self.list_display)
+        return [*columns, "provider"] if len(provider_aliases()) > 1 else columns
 
     def get_urls(self) -> list[URLPattern]:
         """Add the addresses the before and after pictures are read from."""
