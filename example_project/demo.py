@@ -104,7 +104,7 @@ def _run(*, once: bool) -> None:
         _wait_for(address + "/login/", site)
         say(f"Site and worker are running. Log in as demo, password {password}\n")
         say("The worker enhances the sample photo …")
-        manage("demo_sample", *(["--anew"] if once else []))
+        manage("demo_sample", "--address", address, *(["--anew"] if once else []))
         say(f"\n  gallery  {address}/\n  admin    {address}/admin/\n  logs     {DATA_DIR}\n")
         if not once:
             say("Ctrl-C stops site and worker.")

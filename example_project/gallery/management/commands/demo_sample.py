@@ -38,6 +38,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add how long to wait, and whether to start from nothing."""
         parser.add_argument("--wait", type=float, default=180, help="seconds to wait at most")
+        parser.add_argument("--address", default="", help="where the site is, for what is printed")
         parser.add_argument(
             "--anew", action="store_true", help="delete an earlier sample and add it again"
         )
@@ -57,7 +58,8 @@ class Command(BaseCommand):
         with photo.image.open("rb") as source:
             comparison = compare(source.read(), vault.read(result_of(job)))
         self._tell(comparison)
-        self.stdout.write(f"  page     {reverse('gallery:photo', args=[photo.pk])}")
+        page = reverse("gallery:photo", args=[photo.pk])
+        self.stdout.write(f"  page     {options['address']}{page}")
         if not (comparison.is_larger and comparison.is_sharper):
             raise CommandError("The result is not larger and sharper than the sample.")
 
