@@ -208,7 +208,8 @@ def _own_terminal() -> Iterator[None]:
         yield
         return
     before = os.tcgetpgrp(terminal)
-    if before != os.getpgrp():  # in the background: the terminal is not ours to take
+    # In the background the terminal is not ours to take; as the first of our group it is ours.
+    if before != os.getpgrp() or os.getpgrp() == os.getpid():
         os.close(terminal)
         yield
         return
