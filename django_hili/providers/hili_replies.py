@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -145,8 +145,8 @@ def read(call: Call, answer: Answer) -> Mapping[str, Any]:
         raise _error(ERRNOS[call].get(errno, UNLISTED[call]), words, answer)
     words = f"HTTP {answer.status}" + ("" if body is not None else ", no JSON object")
     verdict = HTTP_STATUSES[call].get(answer.status, UNLISTED[call])
-    if verdict is _UNREADABLE and answer.status >= 500:  # noqa: PLR2004 - the server's own errors
-        verdict = _DOWN
+    if verdict.retryable and answer.status >= 500:  # noqa: PLR2004 - the server's own errors
+        verdict = replace(verdict, code=Code.PROVIDER_DOWN)
     raise _error(verdict, words, answer)
 
 

@@ -1,0 +1,421 @@
+"""What leaves, when it leaves, and what a failure says about the credit."""
+
+from __future__ import annotations
+
+import asyncio
+import email.parser
+import email.policy
+import time
+import tracemalloc
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from django_hili.codes import Code
+from django_hili.exceptions import LostLeaseError, ProviderError
+from django_hili.providers.remote import Upload
+from django_hili.testing import CountingBarrier, sample_photo, upload_of
+from tests.providers.raw import (
+    ACCEPTED,
+    ENHANCEMENT,
+    HANDLE,
+    THIRD_CODE,
+    Exchange,
+    Script,
+    run,
+    saying,
+    visit,
+)
+
+PHOTO = sample_photo(640, 480)
+TAIL_WORD = b'name="platform"'
+
+
+def parts_of(exchange: Exchange) -> dict[str, bytes]:
+    """Read a form with the standard library's parser, which knows nothing of ours."""
+    head = f"Content-Type: {exchange.headers['content-type']}\r\n\r\n".encode()
+    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
+        head + bytes(exchange.received)
+    )
+    parts = {}
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        parts[str(name)] = part.get_payload(decode=True)
+    return parts
+
+
+async def failing(script: Script, **more: Any) -> tuple[ProviderError, CountingBarrier]:
+    """Send a photo to a script and return the error and the barrier."""
+    barrier = CountingBarrier()
+    async with visit(script, **more) as (provider, _):
+        with pytest.raises(ProviderError) as caught:
+            await provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=barrier)
+    return caught.value, barrier
+
+
+def test_the_form_is_exact() -> None:
+    async def journey() -> None:
+        async with visit(saying(ACCEPTED)) as (provider, vendor):
+            handle = await provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=CountingBarrier())
+            (exchange,) = vendor.exchanges
+        assert handle == HANDLE
+        assert "transfer-encoding" not in exchange.headers
+        assert len(exchange.received) == exchange.length
+        parts = parts_of(exchange)
+        assert parts.pop("file") == PHOTO
+        assert parts == {
+            "third_code": THIRD_CODE.encode(),
+            "seq": b"repair,sr",
+            "type": b"people",
+            "rate": b"2",
+            "dpi": b"300",
+            "platform": b"pc",
+        }
+        assert b'filename="photo.jpg"' in exchange.received
+
+    run(journey())
+
+
+def test_everything_but_the_last_bytes_has_arrived_when_the_barrier_is_awaited() -> None:
+    async def journey() -> None:
+        arrived: list[bytes] = []
+
+        async def script(exchange: Exchange) -> None:
+            exchanges.append(exchange)
+            await exchange.read()
+            await exchange.answer(ACCEPTED)
+
+        async def barrier() -> None:
+            # What is in the server's kernel is the server's; give its task time to read it.
+            await asyncio.sleep(0.3)
+            arrived.append(bytes(exchanges[0].received))
+
+        exchanges: list[Exchange] = []
+        async with visit(script) as (provider, _):
+            await provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=barrier)
+        (before,) = arrived
+        assert PHOTO in before
+        assert before.endswith(PHOTO)
+        assert TAIL_WORD not in before
+        whole = bytes(exchanges[0].received)
+        assert TAIL_WORD in whole[len(before) :]
+        assert len(whole) - len(before) < 256
+
+    run(journey())
+
+
+def test_the_barrier_waits_for_a_server_that_does_not_read() -> None:
+    """This side's buffers would take the whole photo; it has not arrived for all that."""
+
+    async def journey() -> None:
+        may_read = asyncio.Event()
+        awaited_at: list[float] = []
+
+        async def script(exchange: Exchange) -> None:
+            await may_read.wait()
+            await exchange.read()
+            await exchange.answer(ACCEPTED)
+
+        async def barrier() -> None:
+            awaited_at.append(time.monotonic())
+
+        async with visit(script) as (provider, _):
+            content = bytes(60_000)
+            sending = asyncio.create_task(
+                provider.send(upload_of(content), ENHANCEMENT, barrier=barrier)
+            )
+            await asyncio.sleep(0.5)
+            assert awaited_at == []
+            may_read.set()
+            await sending
+        assert len(awaited_at) == 1
+
+    run(journey())
+
+
+def test_a_barrier_that_refuses_keeps_the_last_bytes_here() -> None:
+    async def journey() -> None:
+        seen: list[bytes] = []
+        is_over = asyncio.Event()
+
+        async def script(exchange: Exchange) -> None:
+            seen.append(await exchange.read())
+            is_over.set()
+
+        async with visit(script) as (provider, _):
+            lost = LostLeaseError()
+            with pytest.raises(LostLeaseError) as caught:
+                await provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=CountingBarrier(lost))
+            assert caught.value is lost
+            await is_over.wait()
+        assert seen[0].endswith(PHOTO)
+        assert TAIL_WORD not in seen[0]
+
+    run(journey())
+
+
+def test_time_at_the_barrier_is_not_counted() -> None:
+    async def journey() -> None:
+        async def barrier() -> None:
+            await asyncio.sleep(0.8)
+
+        async with visit(saying(ACCEPTED), timeouts={"send": 0.5, "call": 0.5}) as (provider, _):
+            await provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=barrier)
+
+    run(journey())
+
+
+def test_a_time_out_of_the_barrier_itself_comes_out_as_it_is() -> None:
+    async def journey() -> None:
+        async with visit(saying(ACCEPTED)) as (provider, _):
+            with pytest.raises(TimeoutError):
+                await provider.send(
+                    upload_of(PHOTO), ENHANCEMENT, barrier=CountingBarrier(TimeoutError())
+                )
+
+    run(journey())
+
+
+async def _cut(exchange: Exchange) -> None:
+    await exchange.read(50_000)
+    exchange.cut()
+
+
+async def _reset(exchange: Exchange) -> None:
+    await exchange.read(50_000)
+    exchange.reset()
+
+
+async def _deaf(exchange: Exchange) -> None:
+    await exchange.read(10_000)
+    await asyncio.sleep(5)
+
+
+async def _early_page(exchange: Exchange) -> None:
+    await exchange.read(10_000)
+    await exchange.answer(b"<html>", status=503)
+    exchange.cut()
+
+
+@pytest.mark.parametrize("script", [_cut, _reset, _deaf, _early_page])
+def test_what_breaks_before_the_barrier_has_cost_nothing(script: Script) -> None:
+    error, barrier = run(failing(script, timeouts={"write": 0.4, "read": 0.4}))
+    assert barrier.passes == 0
+    assert error.charged is False
+    assert error.retryable
+    assert error.code in (Code.PROVIDER_DOWN, Code.PROVIDER_ANSWER_UNREADABLE)
+
+
+async def _cut_after(exchange: Exchange) -> None:
+    await exchange.read()
+    exchange.cut()
+
+
+async def _reset_after(exchange: Exchange) -> None:
+    await exchange.read()
+    exchange.reset()
+
+
+async def _silent_after(exchange: Exchange) -> None:
+    await exchange.read()
+    await asyncio.sleep(5)
+
+
+async def _dribbling_after(exchange: Exchange) -> None:
+    await exchange.read()
+    exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(50):
+        exchange.writer.write(b" ")
+        await exchange.writer.drain()
+        await asyncio.sleep(0.1)
+
+
+async def _huge_after(exchange: Exchange) -> None:
+    await exchange.read()
+    await exchange.answer(b" " * 2_000_000)
+
+
+async def _short_after(exchange: Exchange) -> None:
+    await exchange.read()
+    await exchange.answer(ACCEPTED, length=500)
+    exchange.cut()
+
+
+async def _garbage_after(exchange: Exchange) -> None:
+    await exchange.read()
+    exchange.writer.write(b"\x00\x01 not HTTP at all\r\n\r\n")
+    exchange.cut()
+
+
+async def _cut_in_the_tail(exchange: Exchange) -> None:
+    await exchange.read(exchange.length - 30)
+    exchange.reset()
+
+
+AFTER = [
+    _cut_after,
+    _reset_after,
+    _silent_after,
+    _dribbling_after,
+    _huge_after,
+    _short_after,
+    _garbage_after,
+    _cut_in_the_tail,
+]
+
+
+@pytest.mark.parametrize("script", AFTER)
+def test_what_breaks_after_the_barrier_is_in_doubt(script: Script) -> None:
+    error, barrier = run(failing(script, timeouts={"read": 0.5, "call": 0.8}))
+    assert barrier.passes == 1
+    assert error.code is Code.SEND_UNKNOWN
+    assert error.charged is None
+    assert not error.retryable
+
+
+@pytest.mark.parametrize("script", [_cut_after, _silent_after, _short_after])
+def test_where_downloads_are_charged_a_send_is_free_to_repeat(script: Script) -> None:
+    error, barrier = run(failing(script, charging="download", timeouts={"read": 0.5, "call": 0.8}))
+    assert barrier.passes == 1
+    assert error.charged is False
+    assert error.retryable
+
+
+def test_a_success_before_the_last_bytes_is_in_doubt() -> None:
+    async def script(exchange: Exchange) -> None:
+        await exchange.read(1000)
+        await exchange.answer(ACCEPTED)
+        exchange.writer.write_eof()
+        await asyncio.sleep(0.2)
+        exchange.reset()
+
+    error, _ = run(failing(script))
+    # Whether the answer survives the reset is the kernel's affair.
+    assert error.code in (Code.SEND_UNKNOWN, Code.PROVIDER_DOWN)
+    assert error.charged is (None if error.code is Code.SEND_UNKNOWN else False)
+
+
+def test_a_cancelled_send_closes_its_connection_and_the_next_one_works() -> None:
+    async def journey() -> None:
+        async with visit(saying(ACCEPTED), slots=1) as (provider, vendor):
+            has_begun = asyncio.Event()
+
+            async def pieces() -> AsyncIterator[bytes]:
+                yield PHOTO[:1000]
+                has_begun.set()
+                await asyncio.sleep(20)
+
+            upload = Upload(len(PHOTO), "image/jpeg", pieces)
+            sending = asyncio.create_task(
+                provider.send(upload, ENHANCEMENT, barrier=CountingBarrier())
+            )
+            await has_begun.wait()
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            again = await provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=CountingBarrier())
+        assert again == HANDLE
+        assert vendor.connections == 2
+
+    run(journey())
+
+
+def test_an_uploads_generator_is_closed_at_once() -> None:
+    async def journey() -> None:
+        closed: list[bool] = []
+
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                for start in range(0, len(PHOTO), 10_000):
+                    yield PHOTO[start : start + 10_000]
+            finally:
+                closed.append(True)
+
+        async with visit(_cut) as (provider, _):
+            with pytest.raises(ProviderError):
+                await provider.send(
+                    Upload(len(PHOTO), "image/jpeg", pieces), ENHANCEMENT, barrier=CountingBarrier()
+                )
+            assert closed == [True]
+
+    run(journey())
+
+
+def test_connections_are_kept_and_made_anew_when_the_server_drops_them() -> None:
+    async def journey() -> None:
+        async with visit(saying(ACCEPTED)) as (provider, vendor):
+            for _ in range(10):
+                await provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=CountingBarrier())
+            assert vendor.connections == 1
+
+        async def dropping(exchange: Exchange) -> None:
+            await exchange.read()
+            await exchange.answer(ACCEPTED)
+            exchange.cut()
+
+        async with visit(dropping) as (provider, vendor):
+            for _ in range(5):
+                await provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=CountingBarrier())
+                await asyncio.sleep(0.02)
+            assert vendor.connections == 5
+
+    run(journey())
+
+
+def test_no_more_connections_than_slots() -> None:
+    async def journey() -> None:
+        async with visit(saying(ACCEPTED), slots=3) as (provider, vendor):
+            await asyncio.gather(
+                *(
+                    provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=CountingBarrier())
+                    for _ in range(20)
+                )
+            )
+            assert vendor.connections == 3
+            assert len(vendor.exchanges) == 20
+
+    run(journey())
+
+
+def test_a_large_photo_is_never_whole_in_memory() -> None:
+    size, piece = 60_000_000, bytes(64 * 1024)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        left = size
+        while left:
+            part = piece[: min(len(piece), left)]
+            left -= len(part)
+            yield part
+
+    async def script(exchange: Exchange) -> None:
+        left = exchange.length
+        while left:
+            left -= len(await exchange.reader.read(1 << 16))
+        await exchange.answer(ACCEPTED)
+
+    async def journey() -> int:
+        async with visit(script) as (provider, _):
+            tracemalloc.start()
+            try:
+                upload = Upload(size, "image/jpeg", pieces)
+                await provider.send(upload, ENHANCEMENT, barrier=CountingBarrier())
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    assert run(journey()) < 4_000_000
+
+
+def test_processing_again_sends_the_handle_and_no_photo() -> None:
+    async def journey() -> None:
+        barrier = CountingBarrier()
+        async with visit(saying({"code": 200, "data": {"mdf": ["a" * 32]}})) as (provider, vendor):
+            assert await provider.send_again(HANDLE, ENHANCEMENT, barrier=barrier) == "a" * 32
+            parts = parts_of(vendor.exchanges[0])
+        assert barrier.passes == 1
+        assert parts["mdf"] == HANDLE.encode()
+        assert parts["platform"] == b"pc"
+        assert "file" not in parts
+
+    run(journey())
