@@ -155,6 +155,7 @@ def _environment() -> dict[str, str]:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "example_project.settings",
         "HILI_DEMO_DIR": str(DATA_DIR),
+        "HILI_DEMO_DEBUG": "0",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -24,7 +24,7 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-DEBUG = os.environ.get("HILI_DEMO_DEBUG") == "1"
+DEBUG = os.environ.get("HILI_DEMO_DEBUG", "1") == "1"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 INSTALLED_APPS = [
@@ -100,7 +100,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # Uploads stay in memory, under django-hili's cap: no copy is left in a temporary folder.
-FILE_UPLOAD_HANDLERS = ["django_hili.media.uploads.CappedMemoryUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["example_project.gallery.uploads.FormUploadHandler"]
 STATIC_URL = "static/"
 
 AUTH_PASSWORD_VALIDATORS = [

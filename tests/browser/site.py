@@ -116,6 +116,7 @@ class Site:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "example_project.settings",
             "HILI_DEMO_DIR": str(self.folder),
+            "HILI_DEMO_DEBUG": "0",
             "PYTHONUNBUFFERED": "1",
         }
 

@@ -158,8 +158,9 @@ def test_nobody_sees_a_photo_without_logging_in(site: Site, visit: Visit, person
         (b"", "The file is empty."),
         (b"Dear diary, this is no photo at all.", "The file is not a photo"),
         (SAMPLE.read_bytes()[:3000], "The photo is damaged or cut short."),
+        (SAMPLE.read_bytes().ljust(31 * 1024 * 1024, b"x"), "The file is larger than 30 MB."),
     ],
-    ids=["empty", "text", "truncated"],
+    ids=["empty", "text", "truncated", "too-large"],
 )
 def test_a_bad_upload_is_explained_and_not_stored(
     site: Site, visit: Visit, person: str, tmp_path: Path, content: bytes, sentence: str
