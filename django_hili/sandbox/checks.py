@@ -8,7 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
-_KNOWN = ("FOLDER", "WORKERS", "THIRD_CODE", "SECRET_KEY", "CREDITS", "CHARGING")
+from django_hili.sandbox.behaviour import Behaviour
+
+_KNOWN = ("FOLDER", "WORKERS", "THIRD_CODE", "SECRET_KEY", "CREDITS", "CHARGING", "BEHAVIOUR")
 _DOCS = "See docs/reference/sandbox.md."
 
 
@@ -24,6 +26,11 @@ def check_settings(**_kwargs: Any) -> Sequence[checks.CheckMessage]:
     if bool(wanted.get("THIRD_CODE")) != bool(wanted.get("SECRET_KEY")):
         message = "HILI_SANDBOX names THIRD_CODE and SECRET_KEY together or not at all."
         found.append(checks.Error(message, hint=_DOCS, id="hili_sandbox.E002"))
+    try:
+        Behaviour().changed(wanted.get("BEHAVIOUR", {}))
+    except ValueError as error:
+        message = f"HILI_SANDBOX['BEHAVIOUR']: {error}."
+        found.append(checks.Error(message, hint=_DOCS, id="hili_sandbox.E003"))
     return found
 
 

@@ -157,7 +157,7 @@ def _scale(work: Work, size: tuple[int, int]) -> int | None:
     return 2
 
 
-def _background(rgb: str) -> object:
+def _background(rgb: str) -> str | tuple[int, int, int] | None:
     """Say the vendor's colour in the engine's words."""
     if not rgb:
         return None

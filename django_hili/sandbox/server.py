@@ -197,13 +197,8 @@ class Sandbox:
 
     def restart(self) -> None:
         """Start again after ``kill`` at the same port; only a given folder keeps the books."""
-        port = self.command_port()
-        self.process = _start([*self._command, "--port", str(port)])
+        self.process = _start([*self._command, "--port", str(self.port)])
         _facts(self.process)
-
-    def command_port(self) -> int:
-        """Return the port to start at again."""
-        return self.port
 
     def __enter__(self) -> Self:
         """Return the running sandbox."""

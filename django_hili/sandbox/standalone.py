@@ -57,20 +57,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def configure(*, folder: Path, workers: int, host: str = "127.0.0.1") -> None:
+def configure(options: argparse.Namespace, *, folder: Path) -> None:
     """Set Django up for this process alone."""
     own_names = ["127.0.0.1", "[::1]", ".localhost"]
     settings.configure(
         SECRET_KEY=secrets.token_urlsafe(32),
         DEBUG=False,
-        ALLOWED_HOSTS=own_names if host in LOOPBACK else ["*"],
+        ALLOWED_HOSTS=own_names if options.host in LOOPBACK else ["*"],
         INSTALLED_APPS=["django_hili.sandbox"],
         MIDDLEWARE=[],
         ROOT_URLCONF="django_hili.sandbox.urls_standalone",
         USE_TZ=True,
         USE_I18N=False,
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        HILI_SANDBOX={"FOLDER": str(folder / "photos"), "WORKERS": workers},
+        HILI_SANDBOX={
+            "FOLDER": str(folder / "photos"),
+            "WORKERS": options.workers,
+            "BEHAVIOUR": {
+                "mode": options.mode,
+                "processing_seconds_min": options.seconds,
+                "processing_seconds_max": options.seconds,
+            },
+        },
         LOGGING_CONFIG=None,
         DATABASES={
             "default": {
@@ -108,14 +116,6 @@ def prepare(options: argparse.Namespace) -> str:
         charging=options.charging,
         credit_count=0 if known else options.credits,
     )
-    longest = max(options.seconds, state.snapshot().behaviour.processing_seconds_max)
-    state.change_behaviour(
-        {
-            "mode": options.mode,
-            "processing_seconds_min": options.seconds,
-            "processing_seconds_max": longest,
-        }
-    )
     return secret_key
 
 
@@ -142,7 +142,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace, *, folder: Path) -> int:
-    configure(folder=folder, workers=options.workers, host=options.host)
+    configure(options, folder=folder)
     secret_key = prepare(options)
     from django.core.wsgi import get_wsgi_application
 

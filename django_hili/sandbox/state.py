@@ -78,10 +78,15 @@ def _read() -> Snapshot:
     if not partners:
         partners = _first_partner()
     return Snapshot(
-        behaviour=Behaviour().changed(stored or {}),
+        behaviour=baseline().changed(stored or {}),
         faults=tuple(FaultRule.objects.exclude(remaining=0)),
         partners=MappingProxyType(partners),
     )
+
+
+def baseline() -> Behaviour:
+    """Return the behaviour that the settings ask for, before anybody turned a knob."""
+    return Behaviour().changed(getattr(settings, "HILI_SANDBOX", {}).get("BEHAVIOUR", {}))
 
 
 def _first_partner() -> dict[str, Partner]:
@@ -114,9 +119,10 @@ def change_behaviour(values: Mapping[str, Any]) -> Behaviour:
     """Change some settings and keep the others; a ValueError names what is wrong."""
     changed = snapshot().behaviour.changed(values)
     with writing():
-        StoredBehaviour.objects.update_or_create(
-            pk=_SINGLE, defaults={"values": dataclasses.asdict(changed)}
-        )
+        # Only what was turned is stored, so that a restart with other options heeds them.
+        row, _ = StoredBehaviour.objects.select_for_update().get_or_create(pk=_SINGLE)
+        row.values = {**row.values, **{name: getattr(changed, name) for name in values}}
+        row.save(update_fields=["values"])
     forget()
     return changed
 

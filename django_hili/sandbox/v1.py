@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django_hili.sandbox import contract, faults, orders, pictures
+from django_hili.sandbox import contract, faults, intake, orders, pictures
 from django_hili.sandbox.addresses import Addresses
 from django_hili.sandbox.calls import Call, api_call
 from django_hili.sandbox.contract import BAD_PARAMETERS, NOT_FOUND, OTHER_ERROR, RefusalError
@@ -19,8 +19,8 @@ def upload(call: Call) -> dict[str, Any]:
     files = call.form.files.get("file", [])
     if len(files) != 1:
         raise RefusalError(BAD_PARAMETERS)
-    taken = pictures.Upload(call.account, order, call.snapshot, call.plan, call.id)
-    (mdf,) = pictures.accept(taken, files, [])
+    taken = intake.Upload(call.account, order, call.snapshot, call.plan, call.id)
+    (mdf,) = intake.accept(taken, files, [])
     records.count("pictures_accepted")
     return {"img_url": Addresses(call.request, call.snapshot).uploaded(mdf), "mdf": mdf}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django_hili.sandbox import balance, contract, faults, orders, pictures
+from django_hili.sandbox import balance, contract, faults, intake, orders, pictures
 from django_hili.sandbox.addresses import Addresses
 from django_hili.sandbox.calls import Call, api_call
 from django_hili.sandbox.contract import BAD_PARAMETERS, NOT_FOUND, RefusalError
@@ -19,8 +19,8 @@ def uploads(call: Call) -> dict[str, Any]:
     again = call.form.fields.get("mdf", [])
     if not files and not again:
         raise RefusalError(BAD_PARAMETERS)
-    upload = pictures.Upload(call.account, order, call.snapshot, call.plan, call.id)
-    mdfs = pictures.accept(upload, files, again)
+    upload = intake.Upload(call.account, order, call.snapshot, call.plan, call.id)
+    mdfs = intake.accept(upload, files, again)
     records.count("pictures_accepted", len(mdfs))
     if "clientip" in call.form.fields:
         records.count("client_addresses_sent")

@@ -84,7 +84,7 @@ def test_a_reset_empties_all_but_the_accounts(caller: Caller, control: Control):
     control.reset()
     state = control.state()
     assert (state["pictures"], state["ledger"], state["faults"]) == ([], [], [])
-    assert state["settings"]["seed"] == 0
+    assert (state["settings"]["seed"], state["settings"]["mode"]) == (0, "echo")
     assert state["partners"][0]["left"] == 99
 
 

@@ -134,8 +134,17 @@ def test_the_checks(settings: Any):
         "hili_sandbox.E002",
     ]
     assert [each.id for each in checks.check_deployed()] == ["hili_sandbox.W001"]
+    settings.HILI_SANDBOX = {"BEHAVIOUR": {"mode": "magic"}}
+    assert [each.id for each in checks.check_settings()] == ["hili_sandbox.E003"]
     settings.DEBUG = True
     assert checks.check_deployed() == []
+
+
+def test_the_settings_may_say_how_it_behaves(client: Client, settings: Any):
+    settings.HILI_SANDBOX = {**settings.HILI_SANDBOX, "BEHAVIOUR": {"lifetime_seconds": 60.0}}
+    assert state.snapshot().behaviour.lifetime_seconds == 60
+    # What was turned by hand stays turned.
+    assert state.snapshot().behaviour.mode == "echo"
 
 
 def test_the_migrations_are_up_to_date():

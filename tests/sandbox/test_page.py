@@ -112,6 +112,7 @@ def test_the_secret_is_hidden_until_asked_for(page: Any):
 
 def test_it_is_emptied_only_after_a_question(page: Any, caller: Caller, control: Control):
     caller.uploaded()
+    page.get_by_text("photo-0.jpg").wait_for()
     page.get_by_role("button", name="Empty the sandbox").click()
     page.get_by_role("button", name="Keep").click()
     assert len(control.pictures()) == 1
@@ -119,6 +120,19 @@ def test_it_is_emptied_only_after_a_question(page: Any, caller: Caller, control:
     page.get_by_role("button", name="Empty", exact=True).click()
     page.get_by_text("No photos.").wait_for()
     assert control.pictures() == {}
+
+
+def test_leaving_the_question_empties_nothing(page: Any, caller: Caller, control: Control):
+    page.get_by_role("button", name="Empty the sandbox").click()
+    page.get_by_role("button", name="Empty", exact=True).click()
+    page.locator(".toast", has_text="Empty").wait_for()
+    caller.uploaded()
+    page.get_by_text("photo-0.jpg").wait_for()
+    page.get_by_role("button", name="Empty the sandbox").click()
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="hidden")
+    page.wait_for_timeout(300)
+    assert len(control.pictures()) == 1
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])

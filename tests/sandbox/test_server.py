@@ -95,9 +95,12 @@ def test_it_can_be_killed_and_started_again_at_its_port(tmp_path: Path):
         caller = caller_of(sandbox.base_url)
         with caller.http:
             caller.uploaded()
+            sandbox.control.set(lifetime_seconds=60.0)
             sandbox.kill()
             sandbox.restart()
             assert caller.nums() == 999
+            settings = sandbox.control.call("GET", "settings")
+            assert (settings["lifetime_seconds"], settings["mode"]) == (60, "echo")
             assert sandbox.control.totals()["sandbox"]["accepted"] == 1
 
 

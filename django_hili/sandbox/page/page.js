@@ -269,7 +269,11 @@ function listen() {
     const data = await send("POST", "sweep");
     if (data) toast(`${data.forgotten} forgotten`);
   });
-  byId("reset").addEventListener("click", () => byId("confirm").showModal());
+  byId("reset").addEventListener("click", () => {
+    // A dialog left by Escape keeps its last answer; it must not be taken for a new one.
+    byId("confirm").returnValue = "";
+    byId("confirm").showModal();
+  });
   byId("confirm").addEventListener("close", () => {
     if (byId("confirm").returnValue === "yes") send("POST", "reset", {}, "Empty");
   });
