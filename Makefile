@@ -32,7 +32,7 @@ wheel: $(VENV)/.for-working ## Build the wheel and the source archive into dist/
 	$(BIN)/python -m build
 
 bench: $(VENV)/.for-working ## Run the benchmarks of tests/benchmarks
-	$(BIN)/python -m pytest tests/benchmarks $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -o python_files="bench_*.py" tests/benchmarks $(PYTEST_ARGS)
 
 quality: $(VENV)/.for-working ## Measure what the local engine does to photos
 	$(BIN)/python -m training.evaluate
@@ -50,7 +50,7 @@ clean: ## Remove the environment, the demo's data and everything built
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "django-hili needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	  echo "django-hili needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1)."; \
 	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "$(PYTHON) cannot make an environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
