@@ -112,7 +112,7 @@ def test_without_javascript_the_page_looks_again_by_itself(
     wait_until_enhanced(page)
     for side in ("before", "after"):
         expect(page.locator(f".hili-compare-{side} img")).to_be_visible()
-    boxes = [page.locator(f".hili-compare-{side}").bounding_box() for side in ("after", "before")]
+    boxes = [page.locator(f".hili-compare-{side}").bounding_box() for side in ("before", "after")]
     assert boxes[0] is not None
     assert boxes[1] is not None
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"], "they stand side by side"
