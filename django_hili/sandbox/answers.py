@@ -48,6 +48,8 @@ def json_answer(payload: object) -> HttpResponse:
 
 def spoiled_status(plan: Plan, *, clock: float) -> HttpResponse | None:
     """Return the answer of a fault that replaces the whole answer, if there is one."""
+    if "rate_limit" in plan:
+        return _too_many({"form": "seconds", **plan["rate_limit"]}, clock=clock)
     if "rate_limited" in plan:
         return _too_many(plan["rate_limited"], clock=clock)
     if "http_error" in plan:

@@ -54,6 +54,19 @@ class Form:
         return values[0] if values else default
 
 
+def read_partly(request: HttpRequest, share: float) -> None:
+    """Read a share of a body and leave the rest; the connection is of no use afterwards."""
+    left = int(int(request.META.get("CONTENT_LENGTH") or 0) * share)
+    while left > 0:
+        try:
+            piece = request.read(min(left, _PIECE))
+        except OSError:
+            return
+        if not piece:
+            return
+        left -= len(piece)
+
+
 @contextmanager
 def received(request: HttpRequest) -> Iterator[IO[bytes]]:
     """Take the whole body off the connection; slow senders fill a file, not the memory.

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -22,6 +22,8 @@ from django_hili.sandbox.contract import RefusalError
 from django_hili.sandbox.models import Partner
 from django_hili.sandbox.records import records
 from django_hili.sandbox.wire import Wire, obey
+
+_STALE_SECONDS: Final = 0.5
 
 
 @dataclasses.dataclass(slots=True)
@@ -110,9 +112,16 @@ def _serve(request: HttpRequest, endpoint: str, handler: Handler) -> HttpRespons
 
 def _outcome(request: HttpRequest, endpoint: str, handler: Handler) -> Outcome:
     """Receive a call, decide which faults befall it, and carry it out unless one forbids."""
+    started = time.monotonic()
+    snapshot = state.snapshot()
+    early = rules.draw(snapshot, endpoint=endpoint, third_code="", is_early=True)
+    if early:
+        bodies.read_partly(request, early["hang_up"]["share"])
+        raise bodies.BodyCutShortError("the sandbox hangs up")
     with bodies.received(request) as spool:
-        # Only now: a body may have been minutes on its way, and the knobs been turned meanwhile.
-        snapshot = state.snapshot()
+        if time.monotonic() - started > _STALE_SECONDS:
+            # The body was long on its way, and knobs may have been turned meanwhile.
+            snapshot = state.snapshot()
         pictures.sweeper.sweep_if_due(snapshot.now())
         largest = snapshot.behaviour.largest_upload_bytes
         form = bodies.parsed(request, spool, largest_bytes=largest)

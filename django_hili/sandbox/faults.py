@@ -29,6 +29,11 @@ class Kind:
     params: Mapping[str, Any]
     """The figures it takes, with their defaults; their types are the defaults' types."""
 
+    @property
+    def is_early(self) -> bool:
+        """Return whether it befalls a call before its body is read and its sender known."""
+        return self.name == "hang_up"
+
 
 def _kind(name: str, title: str, text: str, endpoints: tuple[str, ...], **params: Any) -> Kind:
     return Kind(name, title, text, endpoints, MappingProxyType(params))
@@ -67,6 +72,22 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
                 ENDPOINTS,
                 retry_after=3,
                 form="seconds",
+            ),
+            _kind(
+                "rate_limit",
+                "Rate limit",
+                "Answers 429 to what comes faster than this, and tells to wait a moment.",
+                CALLS,
+                per_second=5.0,
+                burst=5,
+                retry_after=1,
+            ),
+            _kind(
+                "hang_up",
+                "Hang up in the middle",
+                "Stops reading an upload after this share of its body, and closes.",
+                (UPLOADS,),
+                share=0.5,
             ),
             _kind(
                 "lost_answer",

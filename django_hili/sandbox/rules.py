@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,7 +27,7 @@ NO_FAULTS: Final[Plan] = MappingProxyType({})
 
 
 class _Dice:
-    """Chances, drawn from one seeded row of numbers per rule."""
+    """Chances, drawn from a seeded row of numbers, begun anew for each rule."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,12 +37,35 @@ class _Dice:
         with self._lock:
             key = (rule.pk, seed)
             if key not in self._of_rule:
-                self._of_rule[key] = random.Random(f"{seed}/{rule.pk}")  # noqa: S311 - a repeatable draw is the point
+                row = f"{seed}/{rule.kind}/{rule.endpoint}"
+                self._of_rule[key] = random.Random(row)  # noqa: S311 - a repeatable draw is the point
             dice = self._of_rule[key]
             return dice.random() < rule.chance
 
 
 _dice = _Dice()
+
+
+class _Buckets:
+    """What is left of each rate limit: a bucket that fills evenly and holds a short burst."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of_rule: dict[int, tuple[float, float]] = {}
+
+    def is_empty(self, rule: FaultRule) -> bool:
+        """Take one request out of a rule's bucket; tell whether there was none left."""
+        per_second, burst = float(rule.params["per_second"]), float(rule.params["burst"])
+        now = time.monotonic()
+        with self._lock:
+            left, then = self._of_rule.get(rule.pk, (burst, now))
+            left = min(burst, left + (now - then) * per_second)
+            is_empty = left < 1
+            self._of_rule[rule.pk] = (left if is_empty else left - 1, now)
+        return is_empty
+
+
+_buckets = _Buckets()
 
 
 def add(
@@ -60,6 +84,8 @@ def add(
     known = KINDS[kind]
     if endpoint != ANY and endpoint not in known.endpoints:
         raise ValueError(f"{kind} applies to {', '.join(known.endpoints)} or any")
+    if third_code and known.is_early:
+        raise ValueError(f"{kind} comes before the caller is known; leave third_code out")
     if times is not None and times < 1:
         raise ValueError("times is at least 1, or left out for every request")
     if skip < 0 or not 0 < chance <= 1:
@@ -103,13 +129,21 @@ def remove(rule_id: int | None = None) -> int:
     return count
 
 
-def draw(snapshot: state.Snapshot, *, endpoint: str, third_code: str) -> Plan:
-    """Decide what befalls this request, and count it against the rules."""
+def draw(
+    snapshot: state.Snapshot, *, endpoint: str, third_code: str, is_early: bool = False
+) -> Plan:
+    """Decide what befalls this request, and count it against the rules.
+
+    The early faults are drawn before the body is read, the others once the sender is known.
+    """
     if not snapshot.faults:
         return NO_FAULTS
     plan: dict[str, Mapping[str, Any]] = {}
     for rule in snapshot.faults:
-        if rule.endpoint not in (endpoint, ANY) or endpoint not in KINDS[rule.kind].endpoints:
+        kind = KINDS[rule.kind]
+        if rule.endpoint not in (endpoint, ANY) or endpoint not in kind.endpoints:
+            continue
+        if kind.is_early is not is_early:
             continue
         if rule.third_code and rule.third_code != third_code:
             continue
@@ -129,6 +163,8 @@ def _befalls(rule: FaultRule, *, seed: int) -> bool:
             return False
         if rule.chance < 1 and not _dice.falls(rule, seed=seed):
             return False
+        if rule.kind == "rate_limit" and not _buckets.is_empty(rule):
+            return False
         if rule.remaining is None:
             return bool(rows.update(hits=F("hits") + 1))
         taken = rows.filter(remaining__gt=0).update(
@@ -143,7 +179,7 @@ def is_before(plan: Plan) -> bool:
     """Tell whether the request is to be turned away without having been carried out."""
     return any(
         kind in plan and not plan[kind].get("accepted", False)
-        for kind in ("http_error", "rate_limited", "lost_answer", "html", "errno")
+        for kind in ("http_error", "rate_limited", "rate_limit", "lost_answer", "html", "errno")
     )
 
 

@@ -89,6 +89,33 @@ def test_too_many_requests(caller: Caller, control: Control):
     assert accepted(control) == 0
 
 
+@of("rate_limit")
+def test_a_rate_limit_turns_away_only_what_is_too_fast(caller: Caller, control: Control):
+    control.fault("rate_limit", per_second=10.0, burst=4, retry_after=2)
+    data = {"third_code": "site"}
+    answers = [caller.raw("company/nums", data=data) for _ in range(8)]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses[:4] == [200] * 4
+    assert statuses.count(429) >= 2
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.headers["retry-after"] == "2"
+    time.sleep(0.25)
+    assert caller.raw("company/nums", data=data).status_code == 200
+
+
+@of("hang_up")
+@pytest.mark.parametrize("size", [len(photo()), 8 * 2**20])
+def test_hanging_up_in_the_middle_of_an_upload(caller: Caller, control: Control, size):
+    whole = photo(fmt="PNG")
+    large = whole + b"\x00" * (size - len(whole)) + whole[-12:]
+    control.fault("hang_up", "uploads", times=1)
+    with pytest.raises((httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
+        caller.upload(large)
+    assert control.ledger() == []
+    assert caller.nums() == 100
+    assert caller.upload(large)["code"] == 200
+
+
 @of("lost_answer")
 @pytest.mark.parametrize("is_reset", [False, True])
 @pytest.mark.parametrize("is_accepted", [False, True])
@@ -345,11 +372,15 @@ def test_a_fault_spares_other_endpoints_and_partners(caller: Caller, control: Co
 
 
 def test_a_chance_repeats_with_the_seed(caller: Caller, control: Control):
-    control.set(seed=11)
-    control.fault("http_error", "nums", chance=0.5)
-    data = {"third_code": "site"}
-    statuses = [caller.raw("company/nums", data=data).status_code for _ in range(40)]
-    assert 8 < statuses.count(503) < 32
+    runs = []
+    for seed in (11, 12, 11):
+        control.set(seed=seed)
+        control.fault("http_error", "nums", chance=0.5)
+        data = {"third_code": "site"}
+        runs.append([caller.raw("company/nums", data=data).status_code for _ in range(40)])
+        control.clear_faults()
+    assert all(8 < statuses.count(503) < 32 for statuses in runs)
+    assert runs[0] == runs[2] != runs[1]
 
 
 def test_several_faults_at_once(caller: Caller, control: Control):
@@ -368,6 +399,7 @@ def test_several_faults_at_once(caller: Caller, control: Control):
         {"kind": "slow", "endpoint": "toaster"},
         {"kind": "wrong_file", "endpoint": "uploads"},
         {"kind": "slow", "times": 0},
+        {"kind": "hang_up", "third_code": "site"},
         {"kind": "slow", "skip": -1},
         {"kind": "slow", "chance": 1.5},
         {"kind": "slow", "params": {"seconds": "long"}},
