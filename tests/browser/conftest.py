@@ -19,9 +19,9 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark this folder's tests, and skip them in sight where there is no Chromium."""
+    """Mark what needs a browser, and skip it in sight where there is no Chromium."""
     for item in items:
-        if _HERE not in item.path.parents:
+        if _HERE not in item.path.parents or "browser" not in getattr(item, "fixturenames", ()):
             continue
         item.add_marker(pytest.mark.browser)
         item.add_marker(pytest.mark.process)

@@ -46,11 +46,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Add, wait, measure. Fails unless the result is larger and sharper."""
         owner = get_user_model().objects.get(username=NAME)
-        samples = Photo.objects.of(owner).filter(title=TITLE)
-        if options["anew"]:
-            for earlier in samples:
-                earlier.delete()
-        photo = samples.first() or _add(owner)
+        photo = Photo.objects.of(owner).filter(title=TITLE).first()
+        if photo and options["anew"]:
+            photo.delete()
+            photo = None
+        photo = photo or _add(owner)
         job = _usable_job(photo) or django_hili.enhance(
             photo.image, preset=first_choice(), subject=owner
         )
