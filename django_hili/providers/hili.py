@@ -107,7 +107,7 @@ class HiliProvider(HiliAccount):
         if len(handles) > MOST_HANDLES:
             raise ValueError(f"at most {MOST_HANDLES} handles can be asked about at once")
         if len(handles) < _SMALLEST_BATCH or self.handles_per_call == 1:
-            return await self._one_by_one(handles)
+            return all_or_raise(await self._one_by_one(handles))
         found: dict[str, RemoteState | ProviderError] = {}
         try:
             found = states_in(await self._ask(Call.STATUS, self._question(handles)), handles)
@@ -123,7 +123,7 @@ class HiliProvider(HiliAccount):
             if answered <= 1 and all(_is_known(found[handle]) for handle in missing):
                 # The documents know no batches: this server answers for one photo a call.
                 self.handles_per_call = 1
-        return found
+        return all_or_raise(found)
 
     async def _by_halves(self, handles: Sequence[str]) -> States:
         """Ask again in halves: one bad id among 100 costs some 14 calls more, not 100."""

@@ -138,7 +138,7 @@ class HiliAccount(RemoteProvider):
             if general := next((state for state in states if is_general(state)), None):
                 found.update(dict.fromkeys(handles[start + len(few) :], general))
                 break
-        return all_or_raise(found)
+        return found
 
     async def _single(self, handle: str) -> RemoteState | ProviderError:
         try:

@@ -134,7 +134,8 @@ class Reader:
 
     def _result_hosts(self) -> Iterator[tuple[str, int | None]]:
         given = self.options.get("result_hosts", ())
-        if isinstance(given, str) or not all(isinstance(entry, str) for entry in given):
+        is_list = isinstance(given, list | tuple | set | frozenset)
+        if not is_list or not all(isinstance(entry, str) for entry in given):
             self.problems.append('OPTIONS["result_hosts"] must be a list of host names.')
             return
         for entry in given:
@@ -185,7 +186,7 @@ class Reader:
         value = self.options.get("ca_file")
         if value is None:
             return None
-        if Path(value).is_file():
+        if isinstance(value, str | Path) and Path(value).is_file():
             return str(value)
         self.problems.append('OPTIONS["ca_file"] names no file.')
         return None

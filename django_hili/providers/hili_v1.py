@@ -15,6 +15,7 @@ from django_hili.providers.hili_account import (
     MAX_RESULT_SIDE,
     HiliAccount,
     States,
+    all_or_raise,
 )
 from django_hili.providers.hili_replies import Call, state_in_v1
 from django_hili.providers.remote import Barrier, RemoteState, Upload
@@ -84,7 +85,7 @@ class HiliV1Provider(HiliAccount):
 
     async def states(self, handles: Sequence[str]) -> States:
         """Ask about each photo by itself: version 1 knows no batches."""
-        return await self._one_by_one(handles)
+        return all_or_raise(await self._one_by_one(handles))
 
     async def _state_of(self, handle: str) -> RemoteState | ProviderError:
         return state_in_v1(await self._ask(Call.STATUS, {"mdf": handle}))

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from django_hili.providers.hili import HiliProvider
 from django_hili.vocabulary import Enhancement, Operation
@@ -102,7 +102,7 @@ class RawVendor:
         self.exchanges: list[Exchange] = []
         self._open: set[asyncio.StreamWriter] = set()
 
-    async def __aenter__(self) -> RawVendor:
+    async def __aenter__(self) -> Self:
         listening = socket.create_server(("127.0.0.1", 0))
         # Small, so that what was written and what has arrived are told apart.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

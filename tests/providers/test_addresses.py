@@ -48,8 +48,10 @@ def check(address: str, policy: Policy = POLICY, *, base: str = "") -> str:
     ("address", "reached"),
     [
         ("https://example.org/x.jpg", f"https://{PUBLIC}:443/x.jpg example.org"),
-        ("https://photo.example.org/x.jpg?a=1&b=%20", f"https://{PUBLIC}:443/x.jpg?a=1&b=%20 "
-         "photo.example.org"),
+        (
+            "https://photo.example.org/x.jpg?a=1&b=%20",
+            f"https://{PUBLIC}:443/x.jpg?a=1&b=%20 photo.example.org",
+        ),
         ("https://PHOTO.Example.ORG./x", f"https://{PUBLIC}:443/x photo.example.org"),
         ("https://example.org:443", f"https://{PUBLIC}:443/ example.org"),
         ("https://example.org/a#part", f"https://{PUBLIC}:443/a example.org"),

@@ -38,10 +38,12 @@ def parts_of(exchange: Exchange) -> dict[str, bytes]:
     message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
         head + bytes(exchange.received)
     )
-    parts = {}
+    parts: dict[str, bytes] = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")
-        parts[str(name)] = part.get_payload(decode=True)
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        parts[str(name)] = content
     return parts
 
 
