@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,38 @@ class Enhanced:
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One operation on one photo, as a stronger method is asked for it."""
+
+    operation: str
+    pixels: Pixels
+    image_type: str
+    scale: int | None
+    mask: Mask | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a stronger method made of a task."""
+
+    pixels: Pixels
+    step: Step
+    alpha: Pixels | None = None
+    """The opacity of a cut-out; the pixels are then the person's own colours."""
+
+
+class Models(Protocol):
+    """Stronger methods that a site owner supplies, asked before the engine's own."""
+
+    @property
+    def offered(self) -> Collection[str]:
+        """The operations that can be asked for because of them."""
+
+    def __call__(self, task: Task, tell: Tell) -> Done | None:
+        """Do the task, or return None to leave it to the engine's own method."""
+
+
 def enhance(
     pixels: Pixels,
     *,
@@ -67,6 +100,7 @@ def enhance(
     background: Background | None = None,
     mask: Mask | None = None,
     progress: Progress | None = None,
+    models: Models | None = None,
 ) -> Enhanced:
     """Enhance one photo: uint8, RGB (H x W x 3) or grey (H x W), sRGB.
 
@@ -74,13 +108,17 @@ def enhance(
     "blue", "white" or (R, G, B). `progress(operation, fraction)` is called from the calling thread.
     Raises EngineRefusal where an honest result is not possible, ValueError where the call makes no sense.
     """
-    _check(pixels, operations, scale, image_type, alpha, mask)
+    _check(pixels, operations, scale, image_type, alpha, mask, models.offered if models else ())
     if background is not None and not cutting.is_background(background):
         raise ValueError("background must be a known name or (R, G, B)")
     steps: list[Step] = []
     for operation in (o for o in ORDER if o in operations):
         tell = _reporter(progress, operation)
-        if operation == "scratch":
+        task = Task(operation, pixels, image_type, scale, mask)
+        done = None if models is None else models(task, tell)
+        if done is not None:
+            pixels, alpha, step = _taken(done, task, alpha, background)
+        elif operation == "scratch":
             pixels, step = _scratch(pixels, mask, tell)
         elif operation == "repair":
             pixels, step = _repair(pixels, tell)
@@ -144,12 +182,30 @@ def _bg(
         pixels = np.repeat(pixels[..., None], 3, 2)
     found = cutting.cut(pixels)
     colours, cover = cutting.opacity(pixels, found)
+    step = Step("bg", "classical:backdrop-surface", max(0.5, 0.95 - 0.06 * found.deviation))
+    return *_laid(colours, cover, alpha, background), step
+
+
+def _laid(
+    colours: Pixels, cover: Pixels, alpha: Pixels | None, background: Background | None
+) -> tuple[Pixels, Pixels | None]:
+    """Put the new background behind a cut-out; where there is none, keep the opacity instead."""
     if alpha is not None:
         cover = np.minimum(cover, alpha)
-    step = Step("bg", "classical:backdrop-surface", max(0.5, 0.95 - 0.06 * found.deviation))
     if background is None or background == "transparent":
-        return colours, cover, step
-    return cutting.paint(colours, cover, background), None, step
+        return colours, cover
+    return cutting.paint(colours, cover, background), None
+
+
+def _taken(
+    done: Done, task: Task, alpha: Pixels | None, background: Background | None
+) -> tuple[Pixels, Pixels | None, Step]:
+    """Take over what a stronger method made, and bring the opacity along."""
+    if done.alpha is not None:
+        return *_laid(done.pixels, done.alpha, alpha, background), done.step
+    if task.operation == "sr" and task.scale is not None and alpha is not None:
+        alpha = enlarging.enlarge_alpha(alpha, task.scale)
+    return done.pixels, alpha, done.step
 
 
 def _sr(pixels: Pixels, scale: int, image_type: str, tell: Tell) -> tuple[Pixels, Step]:
@@ -159,7 +215,8 @@ def _sr(pixels: Pixels, scale: int, image_type: str, tell: Tell) -> tuple[Pixels
 
 
 def _check(
-    pixels: Pixels, operations: Collection[str], scale: int | None, image_type: str, alpha: Pixels | None, mask: Mask | None
+    pixels: Pixels, operations: Collection[str], scale: int | None, image_type: str, alpha: Pixels | None, mask: Mask | None,
+    offered: Collection[str],
 ) -> None:
     """Refuse what cannot be done and name what is wrong with the call, before any work."""
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
@@ -176,7 +233,7 @@ def _check(
         if operation not in AVAILABLE:
             raise ValueError("unknown operation")
         reason = AVAILABLE[operation]
-        if reason is not None:
+        if reason is not None and operation not in offered:
             raise EngineRefusal(reason, f"The local engine cannot do {operation} yet.")
     if "sr" in operations and scale not in SCALES:
         raise ValueError("scale must be 2, 4 or 8")
