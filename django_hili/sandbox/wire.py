@@ -1,16 +1,18 @@
 """Own what goes wrong below HTTP: lost, cut, slowed answers; must not know why.
 
 The sandbox's own server looks at the ``Wire`` it put into the request and obeys it to the byte.
-Under any other server the nearest thing is done: an answer whose body breaks off, which makes
-servers close the connection.
+Under any other server the nearest thing is done: the answer's body breaks off, and the connection
+is shut where the server lets it be found.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
+import socket
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -54,14 +56,17 @@ def obey(request: HttpRequest, response: HttpResponseBase, wire: Wire) -> HttpRe
         for field in dataclasses.fields(Wire):
             setattr(own, field.name, getattr(wire, field.name))
         return response
-    return _imitation(response, wire)
+    return _imitation(request, response, wire)
 
 
-def _imitation(response: HttpResponseBase, wire: Wire) -> StreamingHttpResponse:
+def _imitation(
+    request: HttpRequest, response: HttpResponseBase, wire: Wire
+) -> StreamingHttpResponse:
     body = b"".join(response)
     sent = body if wire.share is None else body[: int(len(body) * wire.share)]
+    is_whole = not wire.is_lost and len(sent) == len(body)
     imitation = StreamingHttpResponse(
-        _pieces(b"" if wire.is_lost else sent, whole=sent is body and not wire.is_lost, wire=wire),
+        _pieces(request, b"" if wire.is_lost else sent, is_whole=is_whole, wire=wire),
         status=response.status_code,
         headers=dict(response.items()),
     )
@@ -69,10 +74,28 @@ def _imitation(response: HttpResponseBase, wire: Wire) -> StreamingHttpResponse:
     return imitation
 
 
-def _pieces(body: bytes, *, whole: bool, wire: Wire) -> Iterator[bytes]:
-    yield from paced(body, wire.bytes_per_second)
-    if not whole:
+def _pieces(request: HttpRequest, body: bytes, *, is_whole: bool, wire: Wire) -> Iterator[bytes]:
+    if body:
+        yield from paced(body, wire.bytes_per_second)
+    if not is_whole:
+        _hang_up(request)
         raise BrokenOffError("the sandbox breaks this answer off")
+
+
+def _hang_up(request: HttpRequest) -> None:
+    """Shut the connection of a foreign server, where the request lets it be found.
+
+    Without this the development server would keep it open, and the caller would wait.
+    """
+    source = request.META.get("gunicorn.socket") or request.META.get("wsgi.input")
+    # The development server wraps its stream and keeps no more of it than its read method.
+    stream: Any = getattr(getattr(source, "_read", None), "__self__", source)
+    try:
+        number = stream.fileno()
+        with socket.socket(fileno=os.dup(number)) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
+    except (AttributeError, OSError, ValueError):
+        return
 
 
 def paced(body: bytes, bytes_per_second: int) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 SECRET_KEY = "only-for-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
+STATIC_URL = "static/"
 USE_TZ = True
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -140,7 +140,9 @@ def test_repeated_fields_keep_their_order():
     assert parse_multipart(body + b"--b--", boundary=b"b").fields["mdf"] == ["0", "1", "2"]
 
 
-@pytest.mark.parametrize("end", range(len(form(content=b"x")) - 2))
-def test_no_prefix_of_a_form_is_a_form(end):
-    with pytest.raises(BodyError):
-        parse_multipart(form(content=b"x")[:end], boundary=BOUNDARY.encode())
+def test_no_prefix_of_a_form_is_a_form():
+    whole = form(content=b"x")
+    for end in range(len(whole) - 2):
+        with pytest.raises(BodyError):
+            parse_multipart(whole[:end], boundary=BOUNDARY.encode())
+    assert parse_multipart(whole[:-2], boundary=BOUNDARY.encode()).files

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -18,6 +19,7 @@ from django_hili.sandbox import checks, state
 from django_hili.sandbox.models import LedgerEntry, Partner, Picture
 from django_hili.sandbox.tokens import sign
 from django_hili.sandbox.wire import BrokenOffError
+from tests.sandbox.conftest import Caller
 from tests.sandbox.photos import photo
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +95,24 @@ def test_a_lost_answer_breaks_off_under_any_server(client: Client):
     with pytest.raises(BrokenOffError):
         b"".join(answer.streaming_content)
     assert LedgerEntry.objects.get().faults == "lost_answer"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_whole_way_and_a_lost_answer_over_the_server_of_a_site(live_server: Any):
+    from django_hili.sandbox import rules
+
+    caller = Caller(f"{live_server.url}/sandbox", third_code="hiliad", secret="mounted-secret")
+    with caller.http:
+        (mdf,) = caller.uploaded(photo(), photo(shade=9))[:1]
+        assert caller.fetched(mdf).content == photo()
+        rules.add(kind="lost_answer", endpoint="uploads", times=1)
+        rules.add(kind="cut_short", endpoint="status", times=1)
+        with pytest.raises(httpx.RemoteProtocolError):
+            caller.upload(photo())
+        with pytest.raises(httpx.RemoteProtocolError):
+            caller.status(mdf)
+        assert caller.nums() == 4
+    assert LedgerEntry.objects.filter(event="accepted").count() == 3
 
 
 def test_the_control_page_is_closed_to_visitors(client: Client, settings: Any):
