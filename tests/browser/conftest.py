@@ -1,4 +1,4 @@
-"""One site, one worker and one browser for these tests; each test has a user of its own."""
+"""A site, a worker and a browser for each module; each test has a user of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="There is no Chromium on this machine."))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The example site with a worker."""
     with running_site(tmp_path_factory.mktemp("site")) as running:
@@ -37,9 +37,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The machine's Chromium."""
+    """The machine's Chromium, closed before other modules run.
+
+    While it is open, Playwright keeps an event loop in this thread, and nobody else can start one.
+    """
     assert CHROMIUM, "There is no Chromium on this machine."
     with chromium() as opened:
         yield opened
