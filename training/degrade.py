@@ -1,4 +1,6 @@
-"""Owns the damage that training pictures take (shrinking, blur, noise, JPEG); knows numpy and Pillow, no net."""
+"""Owns the damage that training pictures take (shrinking, blur, noise, JPEG); knows numpy and
+Pillow, no net.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def luma(image: np.ndarray) -> Floats:
 
 
 def resize(image: np.ndarray, width: int, height: int, kernel: str = "bicubic") -> np.ndarray:
-    """Resize uint8 (grey or RGB) or one float32 plane with Pillow, the same kernels the engine serves with."""
+    """Resize uint8 (grey or RGB) or one float32 plane with Pillow, the same kernels the engine
+    serves with.
+    """
     return np.asarray(Image.fromarray(image).resize((width, height), KERNELS[kernel]))
 
 
@@ -44,7 +48,9 @@ def jpeg(image: Bytes, quality: int, subsampling: int = 2) -> Bytes:
 
 
 def camera_noise(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> Floats:
-    """Noise of a camera or of film: partly shared by the channels, sometimes with grain wider than a pixel."""
+    """Noise of a camera or of film: partly shared by the channels, sometimes with grain wider than
+    a pixel.
+    """
     rows, columns, channels = shape
     shared = rng.standard_normal((rows, columns, 1)).astype(np.float32)
     own = rng.standard_normal((rows, columns, channels)).astype(np.float32)
@@ -56,7 +62,9 @@ def camera_noise(rng: np.random.Generator, shape: tuple[int, ...], deviation: fl
 
 
 def worn(rng: np.random.Generator, picture: Bytes) -> Bytes:
-    """Damage a clean RGB crop the way `repair` meets photos: a little blur, noise, then JPEG; sometimes nothing."""
+    """Damage a clean RGB crop the way `repair` meets photos: a little blur, noise, then JPEG;
+    sometimes nothing.
+    """
     image = picture.astype(np.float32)
     if rng.random() < 0.3:
         image = blur(image, float(rng.uniform(0.3, 0.7)))
@@ -69,10 +77,14 @@ def worn(rng: np.random.Generator, picture: Bytes) -> Bytes:
 
 
 def shared_online(rng: np.random.Generator, plane: Floats, scale: int) -> Floats:
-    """Shrink a luma plane the way small photos found online were made: soft, slightly noisy, JPEG."""
+    """Shrink a luma plane as small photos found online were: soft, slightly noisy, JPEG."""
     if rng.random() < 0.5:
         plane = blur(plane, float(rng.uniform(0.25, 0.3 + 0.2 * scale)))
-    small = shrink(np.ascontiguousarray(plane), scale, str(rng.choice(["bicubic", "bicubic", "box", "lanczos"])))
+    small = shrink(
+        np.ascontiguousarray(plane),
+        scale,
+        str(rng.choice(["bicubic", "bicubic", "box", "lanczos"])),
+    )
     small = small + rng.normal(0, rng.choice([0, 0, 1, 2, 4]), small.shape).astype(np.float32)
     out = to_bytes(small)
     if rng.random() < 0.9:
@@ -81,24 +93,32 @@ def shared_online(rng: np.random.Generator, plane: Floats, scale: int) -> Floats
 
 
 def aged(rng: np.random.Generator, image: Bytes, noise: float = 1.0) -> Bytes:
-    """Fade and tint a colour photo like an old print: black lifted, white sunk, colours paled, blue lost."""
+    """Fade and tint a colour photo like an old print: black lifted, white sunk, colours paled, blue
+    lost.
+    """
     tones = image.astype(np.float32)
     light = (tones @ LUMA)[..., None]
     tones = light + (tones - light) * rng.uniform(0.55, 0.75)
     low, high = rng.uniform(35, 60), rng.uniform(190, 215)
     tones = low + tones / 255 * (high - low)
-    tones = tones * np.array([1.05, 1.0, rng.uniform(0.8, 0.88)], np.float32) + np.array([6, 2, -4], np.float32)
+    tones = tones * np.array([1.05, 1.0, rng.uniform(0.8, 0.88)], np.float32) + np.array(
+        [6, 2, -4], np.float32
+    )
     return to_bytes(tones + rng.normal(0, noise, tones.shape).astype(np.float32))
 
 
 def hazed(rng: np.random.Generator, image: Bytes, thickness: float) -> Bytes:
-    """Lay haze over a clear photo by the usual law, I = J t + A (1 - t) with t = exp(-thickness depth).
+    """Lay haze over a clear photo by the usual law, I = J t + A (1 - t) with t = exp(-thickness
+    depth).
 
-    The depth is a stand-in: far at the top, near at the bottom, uneven in between, and with the photo's own edges.
+    The depth is a stand-in: far at the top, near at the bottom, uneven in between, and with the
+    photo's own edges.
     """
     height, width = image.shape[:2]
     clear = image.astype(np.float32) / 255
-    far = np.linspace(1.2, 0.25, height, dtype=np.float32)[:, None] * np.ones((1, width), np.float32)
+    far = np.linspace(1.2, 0.25, height, dtype=np.float32)[:, None] * np.ones(
+        (1, width), np.float32
+    )
     uneven = resize(rng.uniform(-0.15, 0.15, (5, 6)).astype(np.float32), width, height)
     light = luma(image) / 255
     slope, offset = guided(light, far + uneven, 20, 1e-2)

@@ -1,4 +1,4 @@
-"""Owns the training loop and the cache of generated pictures; knows PyTorch, not what a net is for."""
+"""Owns the training loop and the cache of generated pictures; knows PyTorch, no net's purpose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ Batch = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor, float], Tensor]
 """Answer, truth and the share of the run that is over -> what to lower."""
 COARSE_SHARE = 0.85
-"""The part of a training run made in bfloat16, twice as fast on processors that have it; the rest is in float32."""
+"""The part of a training run made in bfloat16, twice as fast on processors that have it; the rest
+is in float32.
+"""
 
 
 def cached_pool(folder: Path, count: int, *, seed: int, texts: float, drawings: float) -> Bytes:
@@ -42,9 +44,11 @@ def fit(
     loss: Loss | None = None,
     score: Callable[[Chain, Sequence[Batch]], str] | None = None,
 ) -> None:
-    """Train for `steps`; without a `loss`, on mean absolute error and in the last quarter on squared error.
+    """Train for `steps`; without a `loss`, on mean absolute error and in the last quarter on
+    squared error.
 
-    PSNR counts squared error, but learning it from the start is slower. The rate rises over 300 steps and falls along a cosine. The weights kept are a running mean of the last ones.
+    PSNR counts squared error, but learning it from the start is slower. The rate rises over 300
+    steps and falls along a cosine. The weights kept are a running mean of the last ones.
     """
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from PyTorch's annotations
     optimiser = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
@@ -54,7 +58,9 @@ def fit(
     for step in range(steps):
         share = step / steps
         for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 300) * 0.5 * (1 + np.cos(np.pi * share)) + 1e-6
+            group["lr"] = (
+                rate * min(1.0, (step + 1) / 300) * 0.5 * (1 + np.cos(np.pi * share)) + 1e-6
+            )
         shown, wanted = batches()
         with torch.autocast("cpu", torch.bfloat16, enabled=share < COARSE_SHARE):
             answer = net(shown.contiguous(memory_format=torch.channels_last))

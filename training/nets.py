@@ -1,8 +1,10 @@
-"""Owns the shape of the nets and how they are written to disk; knows PyTorch, no pictures and no engine.
+"""Owns the shape of the nets and how they are written to disk; knows PyTorch, no pictures and no
+engine.
 
-Every net is one chain: optionally fold 2x2 pixels into planes, convolve without padding, unfold. Without
-padding, a net sees real pixels only, so tiles with a margin join without a seam. The file holds what the
-numpy runner needs: `w0, b0, w1, b1, ...` in float16 and the three integers of the shape.
+Every net is one chain: optionally fold 2x2 pixels into planes, convolve without padding, unfold.
+Without padding, a net sees real pixels only, so tiles with a margin join without a seam. The file
+holds what the numpy runner needs: `w0, b0, w1, b1, ...` in float16 and the three integers of the
+shape.
 """
 
 from __future__ import annotations
@@ -14,21 +16,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
 SLOPE = 0.1
-"""Of the leaky rectifier after every layer but the last; the runner uses the same. A plain rectifier dies in small nets."""
+"""Of the leaky rectifier after every layer but the last; the runner uses the same. A plain
+rectifier dies in small nets.
+"""
 
 
 class Chain(nn.Module):
     """A plain chain of convolutions with one long skip from the first features to the last layer.
 
-    Input N x planes x H x W, values about 0..1. Output N x out x (H - 2 margin) scale x (W - 2 margin) scale: a
-    correction to be added to the plain enlargement (or to the picture itself when scale is 1).
-    The inner layers carry an identity path that is folded into the weights when saved: it trains better, and costs
-    nothing when run (Ding et al. 2021, RepVGG).
+    Input N x planes x H x W, values about 0..1. Output N x out x (H - 2 margin) scale x (W - 2
+    margin) scale: a correction to be added to the plain enlargement (or to the picture itself when
+    scale is 1). The inner layers carry an identity path that is folded into the weights when saved:
+    it trains better, and costs nothing when run (Ding et al. 2021, RepVGG).
     """
 
-    def __init__(self, *, planes: int, out: int, width: int, depth: int, fold: int, scale: int, head: int = 3) -> None:
+    def __init__(
+        self, *, planes: int, out: int, width: int, depth: int, fold: int, scale: int, head: int = 3
+    ) -> None:
         super().__init__()
         self.planes, self.out, self.fold, self.scale = planes, out, fold, scale
         self.convolutions = nn.ModuleList(

@@ -1,8 +1,9 @@
-"""Owns the generated pictures that the nets learn from; knows numpy and Pillow, no photograph and no net.
+"""Owns the generated pictures that the nets learn from; knows numpy and Pillow, no photograph and
+no net.
 
-Photographs would bring licences and faces; occluding shapes with power-law sizes ("dead leaves", Lee, Mumford
-and Huang 2001) have the edge and texture statistics of photos and bring neither. Every picture is a function of
-one seed.
+Photographs would bring licences and faces; occluding shapes with power-law sizes ("dead leaves",
+Lee, Mumford and Huang 2001) have the edge and texture statistics of photos and bring neither. Every
+picture is a function of one seed.
 """
 
 from __future__ import annotations
@@ -17,11 +18,17 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 OVERSAMPLING = 2
-"""Shapes are drawn at twice the size and averaged down: edges are then smooth the way a lens makes them."""
+"""Shapes are drawn at twice the size and averaged down: edges are then smooth the way a lens makes
+them.
+"""
 
 
-def power_noise(rng: np.random.Generator, side: int, exponent: float, stretch: float = 1.0) -> Floats:
-    """Make a `side` x `side` texture with spectrum 1/f^exponent, mean 0 and deviation 1; `stretch` makes it directional."""
+def power_noise(
+    rng: np.random.Generator, side: int, exponent: float, stretch: float = 1.0
+) -> Floats:
+    """Make a `side` x `side` texture with spectrum 1/f^exponent, mean 0 and deviation 1; `stretch`
+    makes it directional.
+    """
     white = np.fft.rfft2(rng.standard_normal((side, side)))
     fy, fx = np.fft.fftfreq(side)[:, None] * stretch, np.fft.rfftfreq(side)[None] / stretch
     frequency = np.hypot(fy, fx)
@@ -32,7 +39,9 @@ def power_noise(rng: np.random.Generator, side: int, exponent: float, stretch: f
 
 
 def textures(rng: np.random.Generator, side: int) -> list[Floats]:
-    """Make the shared texture sheets: smooth, rough and directional ones, and flecks made by thresholding."""
+    """Make the shared texture sheets: smooth, rough and directional ones, and flecks made by
+    thresholding.
+    """
     plain = [power_noise(rng, side, e) for e in (0.4, 0.8, 1.1, 1.4, 1.8)]
     grained = [power_noise(rng, side, e, s) for e, s in ((0.8, 3.0), (1.2, 0.3), (1.0, 6.0))]
     flecks = [np.tanh(3 * power_noise(rng, side, e)) for e in (0.9, 1.3)]
@@ -50,7 +59,9 @@ def _palette(rng: np.random.Generator) -> Floats:
     return (255 * value[:, None] * (1 - saturation[:, None] * wave)).astype(np.float32)
 
 
-def _outline(rng: np.random.Generator, radius: float, centre: tuple[float, float]) -> list[tuple[float, float]]:
+def _outline(
+    rng: np.random.Generator, radius: float, centre: tuple[float, float]
+) -> list[tuple[float, float]]:
     """Return the points of one closed shape: ellipse-like, smooth and wavy, cornered, or a bar."""
     kind = rng.random()
     if kind < 0.55:
@@ -58,7 +69,11 @@ def _outline(rng: np.random.Generator, radius: float, centre: tuple[float, float
         reach = np.full_like(angle, radius)
         if kind > 0.25:
             for wave in range(2, 2 + int(rng.integers(1, 7))):
-                reach += radius * rng.normal(0, 0.45 / wave) * np.cos(wave * angle + rng.uniform(0, 6.28))
+                reach += (
+                    radius
+                    * rng.normal(0, 0.45 / wave)
+                    * np.cos(wave * angle + rng.uniform(0, 6.28))
+                )
         squash, turn = rng.uniform(0.2, 1), rng.uniform(0, np.pi)
         x, y = reach * np.cos(angle), reach * np.sin(angle) * squash
     elif kind < 0.8:
@@ -74,14 +89,20 @@ def _outline(rng: np.random.Generator, radius: float, centre: tuple[float, float
     return list(zip(xs.tolist(), ys.tolist(), strict=True))
 
 
-def _mask(rng: np.random.Generator, size: tuple[int, int], centre: tuple[float, float], radius: float) -> Floats:
-    """Draw one shape (or, sometimes, a bent line) into a mask of width x height `size`, values 0..1."""
+def _mask(
+    rng: np.random.Generator, size: tuple[int, int], centre: tuple[float, float], radius: float
+) -> Floats:
+    """Draw one shape (or, sometimes, a bent line) into a mask of width x height `size`, values
+    0..1.
+    """
     sheet = Image.new("L", size)
     pen = ImageDraw.Draw(sheet)
     if rng.random() < 0.12:
         steps = rng.normal(0, radius * 0.6, (int(rng.integers(3, 8)), 2)).cumsum(0)
         path = [(centre[0] + float(x), centre[1] + float(y)) for x, y in steps]
-        pen.line(path, fill=255, width=int(rng.integers(1, 7)) * (1 if radius < 40 else 2), joint="curve")
+        pen.line(
+            path, fill=255, width=int(rng.integers(1, 7)) * (1 if radius < 40 else 2), joint="curve"
+        )
     else:
         pen.polygon(_outline(rng, radius, centre), fill=255)
     if rng.random() < 0.25:
@@ -89,8 +110,16 @@ def _mask(rng: np.random.Generator, size: tuple[int, int], centre: tuple[float, 
     return np.asarray(sheet, np.float32) / 255
 
 
-def _fill(rng: np.random.Generator, shape: tuple[int, int], colour: Floats, radius: float, sheets: list[Floats]) -> Floats:
-    """Paint what one shape is made of: colour, shading, texture and now and then a repeating pattern."""
+def _fill(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    colour: Floats,
+    radius: float,
+    sheets: list[Floats],
+) -> Floats:
+    """Paint what one shape is made of: colour, shading, texture and now and then a repeating
+    pattern.
+    """
     rows, columns = shape
     value = np.zeros(shape, np.float32)
     y, x = np.ogrid[:rows, :columns]
@@ -105,7 +134,9 @@ def _fill(rng: np.random.Generator, shape: tuple[int, int], colour: Floats, radi
         value += piece * float(rng.uniform(2, 30))
     if rng.random() < 0.14:
         angle, pitch = rng.uniform(0, np.pi), rng.uniform(4, 24)
-        wave = np.sin(2 * np.pi / pitch * (np.cos(angle) * x + np.sin(angle) * y) + rng.uniform(0, 6))
+        wave = np.sin(
+            2 * np.pi / pitch * (np.cos(angle) * x + np.sin(angle) * y) + rng.uniform(0, 6)
+        )
         if rng.random() < 0.5:
             wave = np.tanh(4 * wave)
         value += (wave * rng.uniform(5, 45)).astype(np.float32)
@@ -114,7 +145,9 @@ def _fill(rng: np.random.Generator, shape: tuple[int, int], colour: Floats, radi
 
 
 def _radii(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
-    """Draw the sizes of one picture's shapes in drawing order, most of the time the large ones first."""
+    """Draw the sizes of one picture's shapes in drawing order, most of the time the large ones
+    first.
+    """
     smallest, exponent = rng.choice([1.0, 1.5, 3.0, 6.0]), rng.uniform(2.0, 3.2)
     largest = side * rng.choice([0.15, 0.3, 0.5])
     u = rng.random(int(rng.choice([150, 350, 700, 1100])))
@@ -152,7 +185,9 @@ LETTERS = [*string.ascii_letters, *string.digits, *".,;:!?()-\"'", *("     ")]
 
 
 def text(rng: np.random.Generator, side: int) -> Floats:
-    """Make one page of printed lines in Pillow's own typeface: many sizes, weights, widths, slants and papers."""
+    """Make one page of printed lines in Pillow's own typeface: many sizes, weights, widths, slants
+    and papers.
+    """
     paper, ink = rng.uniform(150, 255, 3), rng.uniform(0, 90, 3)
     if rng.random() < 0.25:
         paper, ink = ink, paper
@@ -164,11 +199,16 @@ def text(rng: np.random.Generator, side: int) -> Floats:
         line = Image.new("L", (full, int(size * 1.5)))
         words = "".join(rng.choice(LETTERS, 200).tolist())
         ImageDraw.Draw(line).text(
-            (float(rng.uniform(-40, 8)), 0), words, font=ImageFont.load_default(size), fill=255,
+            (float(rng.uniform(-40, 8)), 0),
+            words,
+            font=ImageFont.load_default(size),
+            fill=255,
             stroke_width=float(rng.choice([0, 0, 0.4, 1.0])) * size / 24,
         )
         wide, slant = rng.uniform(0.75, 1.35), rng.choice([0, 0, -0.22, 0.1])
-        line = line.transform(line.size, Image.Transform.AFFINE, (wide, slant, 0, 0, 1, 0), Image.Resampling.BICUBIC)
+        line = line.transform(
+            line.size, Image.Transform.AFFINE, (wide, slant, 0, 0, 1, 0), Image.Resampling.BICUBIC
+        )
         page.paste(line, (0, int(top)))
         top += size * rng.uniform(1.15, 1.7)
     if rng.random() < 0.4:
@@ -203,8 +243,12 @@ def drawing(rng: np.random.Generator, side: int) -> Floats:
             pen.line([*points, points[0]], fill=ink, width=width, joint="curve")
     if rng.random() < 0.4:
         for _ in range(int(rng.integers(1, 8))):
-            pen.text(tuple(rng.uniform(0, full, 2)), "".join(rng.choice(LETTERS, 12).tolist()), fill=ink,
-                     font=ImageFont.load_default(float(rng.uniform(16, 70))))
+            pen.text(
+                tuple(rng.uniform(0, full, 2)),
+                "".join(rng.choice(LETTERS, 12).tolist()),
+                fill=ink,
+                font=ImageFont.load_default(float(rng.uniform(16, 70))),
+            )
     image = np.asarray(sheet, np.float32).reshape(side, 2, side, 2, 3).mean((1, 3))
     if rng.random() < 0.3:
         image = image + _slow_light(rng, side)
@@ -220,13 +264,16 @@ def blur(image: Floats, deviation: float) -> Floats:
         widths = [(reach, reach) if a == axis else (0, 0) for a in range(image.ndim)]
         padded, size = np.pad(image, widths, "edge"), image.shape[axis]
         image = sum(
-            weight * np.take(padded, np.arange(i, i + size), axis) for i, weight in enumerate(kernel)
+            weight * np.take(padded, np.arange(i, i + size), axis)
+            for i, weight in enumerate(kernel)
         )  # type: ignore[assignment]  # sum() starts at int 0
     return image
 
 
 def picture(seed: int, side: int, sheets: list[Floats], *, texts: float, drawings: float) -> Bytes:
-    """Make picture number `seed`; `texts` and `drawings` are the shares of those kinds, the rest are leaves."""
+    """Make picture number `seed`; `texts` and `drawings` are the shares of those kinds, the rest
+    are leaves.
+    """
     rng = np.random.default_rng(seed)
     kind = rng.random()
     if kind < texts:
@@ -241,9 +288,14 @@ def picture(seed: int, side: int, sheets: list[Floats], *, texts: float, drawing
     return np.rint(image.clip(0, 255)).astype(np.uint8)
 
 
-def pool(count: int, *, seed: int, side: int = 256, texts: float = 0.06, drawings: float = 0.06) -> Bytes:
+def pool(
+    count: int, *, seed: int, side: int = 256, texts: float = 0.06, drawings: float = 0.06
+) -> Bytes:
     """Make `count` pictures, count x side x side x 3; the same arguments give the same bytes."""
     sheets = textures(np.random.default_rng(seed), 512)
     return np.stack(
-        [picture(seed * 100_000 + i, side, sheets, texts=texts, drawings=drawings) for i in range(count)]
+        [
+            picture(seed * 100_000 + i, side, sheets, texts=texts, drawings=drawings)
+            for i in range(count)
+        ]
     )

@@ -1,9 +1,10 @@
-"""Owns the training of the repair net (noise, grain and JPEG blocks); knows generated pictures only.
+"""Owns the training of the repair net (noise, grain and JPEG blocks); knows generated pictures
+only.
 
     python -m training.repair
 
-The net sees luma folded 2 x 2 and chroma at half size: six planes, a quarter of the positions, twice the reach
-(after FFDNet, Zhang et al. 2018). It answers what to add to those planes.
+The net sees luma folded 2 x 2 and chroma at half size: six planes, a quarter of the positions,
+twice the reach (after FFDNet, Zhang et al. 2018). It answers what to add to those planes.
 """
 
 from __future__ import annotations
@@ -47,10 +48,17 @@ def pair(rng: np.random.Generator, clean: Bytes) -> tuple[Bytes, Bytes]:
     return worn(rng, clean), clean
 
 
-def batch(rng: np.random.Generator, pairs: list[tuple[Bytes, Bytes]], net: Chain, size: int, side: int) -> Batch:
-    """Cut `size` crops whose answers cover side x side pixels, turned and mirrored, at any offset to the JPEG grid."""
+def batch(
+    rng: np.random.Generator, pairs: list[tuple[Bytes, Bytes]], net: Chain, size: int, side: int
+) -> Batch:
+    """Cut `size` crops whose answers cover side x side pixels, turned and mirrored, at any offset
+    to the JPEG grid.
+    """
     shown, clean = [], []
-    span, inner = side + 4 * net.margin, np.s_[..., net.margin : -net.margin, net.margin : -net.margin]
+    span, inner = (
+        side + 4 * net.margin,
+        np.s_[..., net.margin : -net.margin, net.margin : -net.margin],
+    )
     for index in rng.integers(0, len(pairs), size):
         rows, columns = pairs[index][0].shape[:2]
         y, x = rng.integers(0, rows - span + 1), rng.integers(0, columns - span + 1)
@@ -64,7 +72,9 @@ def batch(rng: np.random.Generator, pairs: list[tuple[Bytes, Bytes]], net: Chain
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=14_000)
     parser.add_argument("--width", type=int, default=40)
     parser.add_argument("--depth", type=int, default=6)

@@ -2,8 +2,8 @@
 
     python -m training.scratch
 
-The net answers, for every pixel, the log-odds that it is a scratch, dust or a crease. A third of the pictures carry no
-mark at all: a finder that erases eyes and wires is worse than none.
+The net answers, for every pixel, the log-odds that it is a scratch, dust or a crease. A third of
+the pictures carry no mark at all: a finder that erases eyes and wires is worse than none.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ def sample(rng: np.random.Generator, picture: Bytes) -> Sample:
     if rng.random() < 0.25:
         picture = to_bytes(picture * rng.uniform(0.6, 1) + rng.uniform(0, 60))
     clean = rng.random() < 0.3
-    marked, truth = (picture, np.zeros(picture.shape[:2], bool)) if clean else damaged(rng, picture, float(rng.uniform(0.3, 1.3)))
+    marked, truth = (
+        (picture, np.zeros(picture.shape[:2], bool))
+        if clean
+        else damaged(rng, picture, float(rng.uniform(0.3, 1.3)))
+    )
     if rng.random() < 0.4:
         marked = to_bytes(marked + camera_noise(rng, marked.shape, float(rng.uniform(1, 9))))
     if rng.random() < 0.4:
@@ -48,13 +52,18 @@ def sample(rng: np.random.Generator, picture: Bytes) -> Sample:
     return marked, truth
 
 
-def batch(rng: np.random.Generator, samples: Sequence[Sample], net: Chain, size: int, side: int) -> Batch:
+def batch(
+    rng: np.random.Generator, samples: Sequence[Sample], net: Chain, size: int, side: int
+) -> Batch:
     shown, wanted = [], []
     margin = net.margin
     span = side + 2 * margin
     for index in rng.integers(0, len(samples), size):
         marked, truth = samples[index]
-        y, x = rng.integers(0, truth.shape[0] - span + 1), rng.integers(0, truth.shape[1] - span + 1)
+        y, x = (
+            rng.integers(0, truth.shape[0] - span + 1),
+            rng.integers(0, truth.shape[1] - span + 1),
+        )
         turn = int(rng.integers(8))
         order = rng.permutation(3) if rng.random() < 0.5 else np.arange(3)
         picture = marked[y : y + span, x : x + span][..., order]
@@ -67,7 +76,7 @@ def batch(rng: np.random.Generator, samples: Sequence[Sample], net: Chain, size:
     return torch.from_numpy(np.stack(shown)), torch.from_numpy(np.stack(wanted))
 
 
-def loss(answer: Tensor, truth: Tensor, share: float) -> Tensor:
+def loss(answer: Tensor, truth: Tensor, _share: float) -> Tensor:
     """Cross entropy and, because marks are few, the overlap (Dice)."""
     entropy = functional.binary_cross_entropy_with_logits(answer, truth)
     found = torch.sigmoid(answer)
@@ -82,11 +91,14 @@ def score(net: Chain, check: Sequence[Batch]) -> str:
     hit = sum(int((found & truth).sum()) for found, truth in pairs)
     found_count, true_count = (sum(int(p[k].sum()) for p in pairs) for k in (0, 1))
     precision, recall = hit / max(found_count, 1), hit / max(true_count, 1)
-    return f"P {precision:.3f} R {recall:.3f} F1 {2 * precision * recall / max(precision + recall, 1e-9):.3f}"
+    together = 2 * precision * recall / max(precision + recall, 1e-9)
+    return f"P {precision:.3f} R {recall:.3f} F1 {together:.3f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=9_000)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--depth", type=int, default=8)

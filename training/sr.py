@@ -5,8 +5,8 @@
     python -m training.sr --variant jpeg           # x2, small JPEG photos
     python -m training.sr --variant text           # x2, documents and drawings
 
-One net works on luma only: the eye's sharpness is there, and it is a third of the work. It learns the correction to
-Pillow's bicubic enlargement, the very one the engine adds it to.
+One net works on luma only: the eye's sharpness is there, and it is a third of the work. It learns
+the correction to Pillow's bicubic enlargement, the very one the engine adds it to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from training.degrade import luma, resize, shared_online, shrink, to_bytes
 from training.loop import Batch, cached_pool, fit
@@ -35,7 +34,9 @@ SHAPES = {
     ("photo", 4): {"width": 24, "depth": 6, "fold": 1, "head": 5},
     ("jpeg", 4): {"width": 24, "depth": 6, "fold": 1, "head": 5},
 }
-"""Deep and narrow: at the same cost, 24 x 9 layers gained 0.2 dB over 32 x 5 after the same 3000 steps."""
+"""Deep and narrow: at the same cost, 24 x 9 layers gained 0.2 dB over 32 x 5 after the same 3000
+steps.
+"""
 
 
 def pair(rng: np.random.Generator, plane: Floats, variant: str, scale: int) -> Pair:
@@ -50,35 +51,55 @@ def pair(rng: np.random.Generator, plane: Floats, variant: str, scale: int) -> P
 
 def pairs(variant: str, scale: int, count: int, cache: Path) -> list[Pair]:
     """Make the training set; text pages and drawings fill the text variant, leaves the others."""
-    shares = {"texts": 0.6, "drawings": 0.4} if variant == "text" else {"texts": 0.06, "drawings": 0.06}
+    shares = (
+        {"texts": 0.6, "drawings": 0.4} if variant == "text" else {"texts": 0.06, "drawings": 0.06}
+    )
     pictures = cached_pool(cache, count, seed=21 if variant == "text" else 11, **shares)
     rng = np.random.default_rng(1)
     planes = [luma(p) for p in pictures]
-    return [pair(rng, plane, variant, scale) for plane in planes for _ in range(2 if variant == "jpeg" else 1)]
+    return [
+        pair(rng, plane, variant, scale)
+        for plane in planes
+        for _ in range(2 if variant == "jpeg" else 1)
+    ]
 
 
 def batch(rng: np.random.Generator, data: list[Pair], net: Chain, size: int, side: int) -> Batch:
-    """Cut `size` crops that yield side x side small pixels each, turned, mirrored and varied in contrast."""
+    """Cut `size` crops that yield side x side small pixels each, turned, mirrored and varied in
+    contrast.
+    """
     smalls, bases, targets = [], [], []
     margin, scale = net.margin, net.scale
     for index in rng.integers(0, len(data), size):
         small, base, target = data[index]
         span = side + 2 * margin
-        y, x = rng.integers(0, small.shape[0] - span + 1), rng.integers(0, small.shape[1] - span + 1)
-        inner = np.s_[(y + margin) * scale : (y + margin + side) * scale, (x + margin) * scale : (x + margin + side) * scale]
+        y, x = (
+            rng.integers(0, small.shape[0] - span + 1),
+            rng.integers(0, small.shape[1] - span + 1),
+        )
+        inner = np.s_[
+            (y + margin) * scale : (y + margin + side) * scale,
+            (x + margin) * scale : (x + margin + side) * scale,
+        ]
         crops = [small[y : y + span, x : x + span], base[inner], target[inner]]
         turn = int(rng.integers(8))
-        gain, lift = (rng.uniform(0.5, 1.0), rng.uniform(0, 0.5)) if rng.random() < 0.3 else (1.0, 0.0)
+        flip = np.s_[:: -1 if turn & 1 else 1, :: -1 if turn & 2 else 1]
+        gain, lift = (
+            (rng.uniform(0.5, 1.0), rng.uniform(0, 0.5)) if rng.random() < 0.3 else (1.0, 0.0)
+        )
         for crop, store in zip(crops, (smalls, bases, targets), strict=True):
-            crop = crop.T if turn & 4 else crop
-            crop = crop[:: -1 if turn & 1 else 1, :: -1 if turn & 2 else 1]
-            store.append(crop * (gain / 255) + lift * (1 - gain))
-    small, base, target = (torch.from_numpy(np.stack(s)[:, None].astype(np.float32)) for s in (smalls, bases, targets))
+            turned = (crop.T if turn & 4 else crop)[flip]
+            store.append(turned * (gain / 255) + lift * (1 - gain))
+    small, base, target = (
+        torch.from_numpy(np.stack(s)[:, None].astype(np.float32)) for s in (smalls, bases, targets)
+    )
     return small, target - base
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--variant", choices=["photo", "jpeg", "text"], required=True)
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20_000)

@@ -1,8 +1,8 @@
 """Owns cutting a person out of a plain backdrop; knows colours and outlines, no face and no net.
 
-A plain backdrop can be described: a smooth surface of colour that the picture's upper edges show. Whatever differs from
-it and is not joined to those edges is the person. A backdrop that no such surface fits is refused, since the cut would
-be a guess.
+A plain backdrop can be described: a smooth surface of colour that the picture's upper edges show.
+Whatever differs from it and is not joined to those edges is the person. A backdrop that no such
+surface fits is refused, since the cut would be a guess.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from django_hili.engine.filters import enlarged_rows, gaussian, guided, maximum, minimum
-from django_hili.engine.pixels import LUMA, Mask, Pixels, Plane, reduced, resize
+from django_hili.engine.pixels import LEVELS, LUMA, Mask, Pixels, Plane, reduced
 from django_hili.engine.refusals import EngineRefusal
 from django_hili.engine.regions import regions
 
 LONGEST = 420
 BORDER, SIDES = 0.05, 0.55
-"""Width of the rim taken for backdrop, of the shorter side, and how far down the sides it reaches."""
+"""Width of the rim taken for backdrop, in shorter sides, and how far down the sides it goes."""
 PLAIN, SMOOTH = 0.93, 7.0
 """Share of the rim that must fit the surface, and how many levels it may deviate."""
 ALIKE = 4.0
@@ -52,7 +51,9 @@ def cut(pixels: Pixels) -> Cut:
     picture = gaussian(small.astype(np.float32), 0.7)
     surface, deviation, fitting = _surface(picture)
     if fitting < PLAIN or deviation > SMOOTH:
-        raise EngineRefusal("busy_background", "The background is not plain enough for a clean cut-out.")
+        raise EngineRefusal(
+            "busy_background", "The background is not plain enough for a clean cut-out."
+        )
     inside = _inside(picture, surface, deviation)
     # Now that more backdrop is known than the rim, follow its light more closely and look again.
     beyond = (maximum(inside, 5) < 0.5).astype(np.float32)
@@ -65,7 +66,7 @@ def cut(pixels: Pixels) -> Cut:
 
 
 def _rim(height: int, width: int) -> Mask:
-    """The top edge and the upper part of the sides: shoulders and bodies leave the picture below."""
+    """The top edge and the upper part of the sides: bodies leave the picture below."""
     rim = np.zeros((height, width), bool)
     wide = max(3, round(BORDER * min(height, width)))
     rim[:wide] = True
@@ -101,13 +102,15 @@ def _terms(y: np.ndarray, x: np.ndarray) -> Plane:
 
 
 def _inside(picture: Plane, surface: Plane, deviation: float) -> Plane:
-    """Weigh distance from the backdrop and how common a colour is on either side, along the picture's edges."""
+    """Weigh distance from the backdrop and how common a colour is on either side, along the
+    picture's edges.
+    """
     height, width = picture.shape[:2]
     distance = np.sqrt(((picture - surface) ** 2).mean(2)) / max(deviation, 2.0)
     outside = _joined(distance < 2.5, _rim(height, width))
     sure = minimum(outside.astype(np.float32), 2) > 0.5
     odds = ((distance - 4) * 0.8).clip(-4, 4)
-    light = picture @ LUMA / 255
+    light = picture @ LUMA / LEVELS
     bins = (picture.astype(np.int32) >> 4).clip(0, 15)
     codes = (bins[..., 0] * 16 + bins[..., 1]) * 16 + bins[..., 2]
     prior = _body(height, width)
@@ -125,16 +128,19 @@ def _inside(picture: Plane, surface: Plane, deviation: float) -> Plane:
 
 
 def _body(height: int, width: int) -> Plane:
-    """What little is assumed: people stand in the middle and leave the picture at the bottom; -0.8 .. 0.8."""
+    """What little is assumed: people stand in the middle and leave the picture at the bottom; -0.8
+    .. 0.8.
+    """
     y, x = np.mgrid[:height, :width].astype(np.float32)
     off = np.abs(x / width - 0.5)
     head = np.hypot(off / 0.22, (y / height - 0.42) / 0.3)
     chest = np.where(y / height > 0.7, off / 0.42, 9.0)
-    return (1.0 - np.minimum(head, chest)).clip(-1, 1).astype(np.float32) * np.float32(0.8)
+    prior: Plane = (1.0 - np.minimum(head, chest)).clip(-1, 1).astype(np.float32) * np.float32(0.8)
+    return prior
 
 
 def _common(codes: np.ndarray, where: Mask) -> Plane:
-    """How common each pixel's colour is among the marked ones, smoothed over neighbouring colours."""
+    """How common each pixel's colour is among the marked ones, smoothed over similar colours."""
     cube = np.bincount(codes[where], minlength=4096).reshape(16, 16, 16).astype(np.float32)
     for axis in range(3):
         padded = np.pad(cube, [(1, 1) if a == axis else (0, 0) for a in range(3)], "edge")
@@ -173,13 +179,16 @@ def _sides(small: Plane, surface: Plane, inside: Plane, deviation: float) -> Cut
     longest = max(inside.shape)
     reach = max(3, longest // 60)
     core, wide = minimum(inside, max(2, reach // 2)), maximum(inside, reach + 2)
-    # Between strands of hair the backdrop shows through; deep inside, what looks like backdrop is an eye or a shirt.
+    # Between strands of hair the backdrop shows through; deep inside, what looks like backdrop is
+    # an eye or a shirt.
     alike = minimum(np.sqrt(((small - surface) ** 2).mean(2)), 1) < ALIKE * max(deviation, 2.0)
     core = core * ~(alike & (minimum(inside, longest // DEEP) < 0.5))
     back_known = (wide < 0.5).astype(np.float32)
     front = _spread(small, core)
     near = _spread(small - surface, back_known)
-    return Cut(inside, front, surface + near, ((wide > 0.5) & (core < 0.5)).astype(np.float32), deviation)
+    return Cut(
+        inside, front, surface + near, ((wide > 0.5) & (core < 0.5)).astype(np.float32), deviation
+    )
 
 
 def _spread(colours: Plane, known: Plane) -> Plane:
@@ -194,10 +203,11 @@ def _spread(colours: Plane, known: Plane) -> Plane:
 
 
 def opacity(pixels: Pixels, found: Cut) -> tuple[Pixels, Pixels]:
-    """Compute the opacity at full size, and the person's own colours, freed from the backdrop's light.
+    """Compute the opacity at full size, and the person's own colours, freed from the backdrop's
+    light.
 
-    In the band each pixel lies on the line between the person's colour and the backdrop's; where those are too alike to
-    tell, the outline decides.
+    In the band each pixel lies on the line between the person's colour and the backdrop's; where
+    those are too alike to tell, the outline decides.
     """
     height, width = pixels.shape[:2]
     alpha, colours = np.empty((height, width), np.uint8), np.empty_like(pixels)
@@ -257,6 +267,6 @@ def paint(colours: Pixels, alpha: Pixels, background: tuple[int, int, int] | str
     out = np.empty_like(colours)
     for top in range(0, height, STRIP):
         rows = np.s_[top : top + STRIP]
-        share = alpha[rows].astype(np.float32)[..., None] / 255
+        share = alpha[rows].astype(np.float32)[..., None] / LEVELS
         out[rows] = np.rint(colours[rows] * share + tone[rows] * (1 - share))
     return out

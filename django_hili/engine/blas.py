@@ -1,8 +1,9 @@
 """Owns how many threads numpy's matrix library uses; knows ctypes, no pictures.
 
-The engine runs two tiles at once, each with small matrices. OpenBLAS's own threads would only get in each other's way,
-and its thread count can be set in two ways: an environment variable read before numpy loads, which is not ours
-to set, or a call. This module makes the call and takes it back.
+The engine runs two tiles at once, each with small matrices. OpenBLAS's own threads would only get
+in each other's way, and its thread count can be set in two ways: an environment variable read
+before numpy loads, which is not ours to set, or a call. This module makes the call and takes it
+back.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-_NAMES = ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "openblas_{}_num_threads")
+_NAMES = (
+    "scipy_openblas_{}_num_threads64_",
+    "openblas_{}_num_threads64_",
+    "openblas_{}_num_threads",
+)
 
 
 class _Switch(NamedTuple):
@@ -34,35 +40,44 @@ def _switch() -> _Switch | None:
             library = ctypes.CDLL(str(file))
             for name in _NAMES:
                 if hasattr(library, name.format("set")):
-                    return _Switch(getattr(library, name.format("get")), getattr(library, name.format("set")))
+                    return _Switch(
+                        getattr(library, name.format("get")), getattr(library, name.format("set"))
+                    )
     return None
 
 
-_lock = threading.Lock()
-_users = 0
-_before = 0
+@dataclass
+class _Users:
+    """Who keeps the switch down; one library per process, so one count per process."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    count: int = 0
+    before: int = 0
+
+
+_users = _Users()
 
 
 @contextmanager
 def single_threaded() -> Iterator[bool]:
     """Keep numpy's matrix products on the calling thread; yield False where that cannot be done.
 
-    Nested and concurrent users share one switch: the last to leave restores the count the first one found.
+    Nested and concurrent users share one switch: the last to leave restores the count the first one
+    found.
     """
-    global _users, _before  # one library per process, so one count per process
     switch = _switch()
     if switch is None:
         yield False
         return
-    with _lock:
-        if _users == 0:
-            _before = int(switch.read())
+    with _users.lock:
+        if _users.count == 0:
+            _users.before = int(switch.read())
             switch.write(1)
-        _users += 1
+        _users.count += 1
     try:
         yield True
     finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                switch.write(_before)
+        with _users.lock:
+            _users.count -= 1
+            if _users.count == 0:
+                switch.write(_users.before)

@@ -1,4 +1,4 @@
-"""Owns the list of what the engine can do; knows names and reasons only, and loads without numpy."""
+"""Owns the list of what the engine can do; knows names and reasons, and loads without numpy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ AVAILABLE: Final[Mapping[str, str | None]] = MappingProxyType(
 )
 """Operation -> None when the engine does it, else the code of the reason why not.
 
-`colour` needs a learned colour model: colouring from another photo measured worse than leaving the photo grey.
+`colour` needs a learned colour model: colouring from another photo measured worse than leaving the
+photo grey.
 """
 
 SCALES: Final = (2, 4, 8)

@@ -1,8 +1,9 @@
 """Owns removing haze; knows the dark channel, no net and no other operation.
 
-In a clear outdoor photo almost every small window has some dark channel; what light is left there is haze (He, Sun
-and Tang 2011). Two known faults are guarded against: skies, which have no dark channel and would turn dark and
-noisy, and clear photos, which are recognised by how little light the dark channel holds and left alone.
+In a clear outdoor photo almost every small window has some dark channel; what light is left there
+is haze (He, Sun and Tang 2011). Two known faults are guarded against: skies, which have no dark
+channel and would turn dark and noisy, and clear photos, which are recognised by how little light
+the dark channel holds and left alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from django_hili.engine.filters import enlarged_rows, guided, minimum
 from django_hili.engine.measure import ramp
-from django_hili.engine.pixels import LUMA, Pixels, Plane, reduced
+from django_hili.engine.pixels import LEVELS, LUMA, Pixels, Plane, reduced
 
 LONGEST = 600
 WINDOW = 7
@@ -25,13 +26,17 @@ LEAST = 0.15
 SKY = 0.12
 """Closer to the haze's colour than this is taken for sky and held back."""
 VEIL = (0.075, 0.22)
-"""From no haze to full correction, as light in the dark channel: clear photos measured up to 0.09, thin haze 0.2."""
+"""From no haze to full correction, as light in the dark channel: clear photos measured up to 0.09,
+thin haze 0.2.
+"""
 STRIP = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Haze:
-    """What lies over a photo: its colour and the two coarse maps that give the transmission from the photo's luma."""
+    """What lies over a photo: its colour and the two coarse maps that give the transmission from
+    the photo's luma.
+    """
 
     strength: float
     """0 clear .. 1 thick."""
@@ -43,15 +48,16 @@ class Haze:
 
 def haze(pixels: Pixels) -> Haze:
     """Measure the haze on a reduced copy of an RGB picture."""
-    small = reduced(pixels, LONGEST).astype(np.float32) / 255
+    small = reduced(pixels, LONGEST).astype(np.float32) / LEVELS
     dark = minimum(small.min(2), WINDOW)
     veil = 0.3 * float(np.median(dark)) + 0.7 * float(np.percentile(dark, 5))
     strength = ramp(veil, *VEIL)
     colour = _colour(small, dark)
     clear = 1 - 0.95 * strength * minimum((small / np.maximum(colour, 0.1)).min(2), WINDOW)
     distance = np.abs(small - colour).max(2)
-    clear = (clear * (SKY / np.maximum(distance, 1e-3)).clip(1, 4)).clip(0, 1)
-    slope, offset = guided(small @ LUMA, clear, GUIDE_REACH, GUIDE_SOFTNESS)
+    guard = (SKY / np.maximum(distance, 1e-3)).clip(1, 4)
+    clear = (clear * guard).clip(0, 1).astype(np.float32)
+    slope, offset = guided((small @ LUMA).astype(np.float32), clear, GUIDE_REACH, GUIDE_SOFTNESS)
     return Haze(strength, colour, slope, offset)
 
 
@@ -69,7 +75,7 @@ def lift(pixels: Pixels, found: Haze, progress: Callable[[float], None] | None =
     out = np.empty_like(pixels)
     for top in range(0, height, STRIP):
         bottom = min(top + STRIP, height)
-        strip = pixels[top:bottom].astype(np.float32) / 255
+        strip = pixels[top:bottom].astype(np.float32) / LEVELS
         slope = enlarged_rows(found.slope, top, bottom, height, width)
         offset = enlarged_rows(found.offset, top, bottom, height, width)
         clear = (slope * (strip @ LUMA) + offset).clip(LEAST, 1)[..., None]

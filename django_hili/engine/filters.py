@@ -1,4 +1,6 @@
-"""Owns the window filters (mean, minimum, guided) and the enlarging of coarse maps; knows float planes, no operation."""
+"""Owns the window filters (mean, minimum, guided) and the enlarging of coarse maps; knows float
+planes, no operation.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ def minimum(plane: Plane, reach: int) -> Plane:
         while have < want:  # a window of n and the same window shifted make one of up to 2 n
             step = min(have, want - have)
             length = found.shape[axis] - step
-            found = np.minimum(np.take(found, np.arange(length), axis), np.take(found, np.arange(step, step + length), axis))
+            found = np.minimum(
+                np.take(found, np.arange(length), axis),
+                np.take(found, np.arange(step, step + length), axis),
+            )
             have += step
         plane = found
     return plane
@@ -49,7 +54,8 @@ def gaussian(plane: Plane, deviation: float) -> Plane:
 
 
 def guided(guide: Plane, plane: Plane, reach: int, softness: float) -> tuple[Plane, Plane]:
-    """Return slope and offset, locally, of `plane` as a line in `guide`: edges of the guide become edges of the result.
+    """Return slope and offset, locally, of `plane` as a line in `guide`: edges of the guide become
+    edges of the result.
 
     He, Sun and Tang 2013. The caller computes slope * guide + offset, at any size.
     """
@@ -70,5 +76,7 @@ def enlarged_rows(coarse: Plane, top: int, bottom: int, height: int, width: int)
     below = np.minimum(above + 1, rows - 1)
     share = (at - above).astype(np.float32)[:, None]
     mixed = coarse[above] * (1 - share) + coarse[below] * share
-    wide: Plane = resize(np.ascontiguousarray(mixed, np.float32), bottom - top, width, Image.Resampling.BILINEAR)
+    wide: Plane = resize(
+        np.ascontiguousarray(mixed, np.float32), bottom - top, width, Image.Resampling.BILINEAR
+    )
     return wide

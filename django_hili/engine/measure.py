@@ -21,17 +21,19 @@ class Noise(NamedTuple):
     deviation: float
     """Standard deviation in luma, in levels; texture can raise it."""
     whiteness: float
-    """0..1: about .87 for white noise, below .6 for texture and for noise that went through JPEG."""
+    """0..1: about .87 for white noise, below .6 for texture and for noise after JPEG."""
     unrest: float
-    """Deviation along the middle direction: what is left of noise after JPEG has taken its finest part."""
+    """Deviation along the middle direction: what is left of noise after JPEG has taken its finest
+    part.
+    """
 
 
 def noise(pixels: Pixels) -> Noise:
     """Estimate the noise in luma from the flattest patches of the picture.
 
-    What a photo shows fills few of the 49 dimensions of a 7 x 7 patch; noise fills all of them evenly. So the smallest
-    eigenvalues of the patches' covariance are noise alone (Pyatykh, Hesser and Zheng 2013), and their ratio to the
-    middle one says whether it is noise or fine texture.
+    What a photo shows fills few of the 49 dimensions of a 7 x 7 patch; noise fills all of them
+    evenly. So the smallest eigenvalues of the patches' covariance are noise alone (Pyatykh, Hesser
+    and Zheng 2013), and their ratio to the middle one says whether it is noise or fine texture.
     """
     height, width = pixels.shape[:2]
     if min(height, width) < 4 * PATCH:
@@ -44,11 +46,13 @@ def noise(pixels: Pixels) -> Noise:
     patches = patches - patches.mean(0)
     values = np.linalg.eigvalsh(patches.T @ patches / len(patches))
     smallest, middle = max(float(values[:4].mean()), 0.0), float(values[PATCH**2 // 2])
-    return Noise(smallest**0.5, (smallest / middle) ** 0.5 if middle > 1e-6 else 0.0, max(middle, 0.0) ** 0.5)
+    return Noise(
+        smallest**0.5, (smallest / middle) ** 0.5 if middle > 1e-6 else 0.0, max(middle, 0.0) ** 0.5
+    )
 
 
 def _patches(pixels: Pixels) -> np.ndarray:
-    """Cut luma patches on a regular grid, those with clipped tones left out: clipping hides noise."""
+    """Cut luma patches on a regular grid, those with clipped tones left out."""
     height, width = pixels.shape[:2]
     step = max(1, int(np.sqrt(height * width / SAMPLES)))
     tops = np.arange(0, height - PATCH + 1, step)
@@ -56,16 +60,25 @@ def _patches(pixels: Pixels) -> np.ndarray:
     rows = (tops[:, None] + np.arange(PATCH)).reshape(-1)
     columns = (lefts[:, None] + np.arange(PATCH)).reshape(-1)
     light = luma(np.ascontiguousarray(pixels[rows[:, None], columns]))
-    patches = light.reshape(len(tops), PATCH, len(lefts), PATCH).transpose(0, 2, 1, 3).reshape(-1, PATCH * PATCH)
+    patches = (
+        light.reshape(len(tops), PATCH, len(lefts), PATCH)
+        .transpose(0, 2, 1, 3)
+        .reshape(-1, PATCH * PATCH)
+    )
     usable = (patches.min(1) > 2) & (patches.max(1) < 253)
-    return patches[usable].astype(np.float64) if usable.sum() > 4 * PATCH**2 else patches.astype(np.float64)
+    return (
+        patches[usable].astype(np.float64)
+        if usable.sum() > 4 * PATCH**2
+        else patches.astype(np.float64)
+    )
 
 
 def blockiness(pixels: Pixels) -> float:
-    """How much larger steps are across an 8 x 8 grid than beside it; 1 is none, JPEG at quality 60 about 1.2.
+    """How much larger steps are across an 8 x 8 grid than beside it; 1 is none, JPEG at quality 60
+    about 1.2.
 
-    Any position of the grid is tried, since photos get cropped. Large steps are edges of the picture, not of blocks,
-    and are counted only up to a limit.
+    Any position of the grid is tried, since photos get cropped. Large steps are edges of the
+    picture, not of blocks, and are counted only up to a limit.
     """
     light = luma(_centre(pixels, 1024))
     across, down = _profile(light), _profile(np.ascontiguousarray(light.T))
@@ -73,7 +86,9 @@ def blockiness(pixels: Pixels) -> float:
 
 
 def _profile(light: Plane) -> float:
-    """Second differences at each of the 8 column positions: how far the largest mean stands above all others."""
+    """Second differences at each of the 8 column positions: how far the largest mean stands above
+    all others.
+    """
     if light.shape[1] < 32 or light.shape[0] < 16:
         return 1.0
     step = np.abs(np.diff(light, axis=1))

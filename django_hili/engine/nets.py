@@ -1,7 +1,8 @@
 """Owns the running of the engine's own nets in numpy; knows their files, not what they are for.
 
-A net is one chain of convolutions without padding (see `training/nets.py`). Each is done as one matrix product over a
-patch matrix built some hundred pixels at a time, so that it stays in the processor's cache.
+A net is one chain of convolutions without padding (see `training/nets.py`). Each row of a
+convolution's window is one matrix product, over some thousand pixels at a time, so that they stay
+in the processor's cache.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from numpy.typing import NDArray
 from django_hili.engine.pixels import Plane
 
 SLOPE = np.float32(0.1)
-CHUNK = 512
-"""Pixels per matrix product: the patch matrix of a 64-plane layer is then 1.2 MB."""
+CHUNK = 2048
+"""Pixels per matrix product: what it touches stays in the processor's second cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One convolution: `matrix` is (size * size * planes in) x planes out, rows ordered by row, column, plane."""
+    """One convolution: `matrix` is (size * size * planes in) x planes out, its rows ordered by row,
+    column, plane.
+    """
 
     size: int
     matrix: Plane
@@ -31,7 +34,9 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """A chain of layers; `fold` pixels a side become planes before it, and the last planes unfold by fold * scale."""
+    """A chain of layers; `fold` pixels a side become planes before it, and the last planes unfold
+    by fold * scale.
+    """
 
     layers: tuple[Layer, ...]
     fold: int
@@ -44,7 +49,8 @@ class Net:
         return self.fold * sum(layer.size // 2 for layer in self.layers)
 
     def __call__(self, picture: Plane) -> Plane:
-        """Answer a correction for H x W x planes (0..1): (H - 2 margin) scale x (W - 2 margin) scale x out.
+        """Answer a correction for H x W x planes (0..1): (H - 2 margin) scale x (W - 2 margin)
+        scale x out.
 
         H and W must be multiples of `fold`.
         """
@@ -58,7 +64,9 @@ class Net:
             features += first[skip:-skip, skip:-skip]
         else:
             features = features + first
-        return fold_back(_convolve(features, self.layers[-1], rectify=False), self.fold * self.scale)
+        return fold_back(
+            _convolve(features, self.layers[-1], rectify=False), self.fold * self.scale
+        )
 
 
 def unfold(picture: Plane, by: int) -> Plane:
@@ -82,37 +90,43 @@ def fold_back(planes: Plane, by: int) -> Plane:
 def _convolve(features: Plane, layer: Layer, *, rectify: bool) -> Plane:
     """Convolve H x W x C; the answer is smaller by size - 1.
 
-    The picture is taken as one long row of pixels, in which the window of `size` pixels beside each other is contiguous
-    memory: building the patch matrix is `size` block copies. Windows that wrap over a line's end give values that are
-    cut off at the end.
+    The picture is taken as one long row of pixels, in which the `size` pixels beside each other are
+    contiguous memory. They are copied out once and multiplied once for each row of the window,
+    `width` pixels further on. Windows that wrap over a line's end give values that are cut off at
+    the end.
     """
     height, width, depth = features.shape
     size, count = layer.size, layer.matrix.shape[1]
-    features = np.ascontiguousarray(features, np.float32)
-    rows = height - size + 1
-    total = rows * width - (size - 1)
+    rows, span = height - size + 1, size * depth
+    total, below = rows * width - (size - 1), (size - 1) * width
+    windows = _windows(
+        np.ascontiguousarray(features, np.float32), height * width - (size - 1), span, depth
+    )
+    matrices = [layer.matrix[i * span : (i + 1) * span] for i in range(size)]
     out = np.empty((rows * width, count), np.float32)
-    patches = np.empty((min(CHUNK, total), size, size * depth), np.float32)
-    scratch = np.empty((patches.shape[0], count), np.float32)
-    windows = [_windows(features, i * width * depth, total, size * depth, depth) for i in range(size)]
+    beside = np.empty((min(CHUNK, total) + below, span), np.float32)
+    scratch = np.empty((min(CHUNK, total), count), np.float32)
     for start in range(0, total, CHUNK):
-        stop = min(start + CHUNK, total)
-        part, answer = patches[: stop - start], out[start:stop]
-        for i, window in enumerate(windows):
-            part[:, i] = window[start:stop]
-        np.matmul(part.reshape(stop - start, -1), layer.matrix, out=answer)
+        length = min(CHUNK, total - start)
+        answer, spare = out[start : start + length], scratch[:length]
+        beside[: length + below] = windows[start : start + length + below]
+        np.matmul(beside[:length], matrices[0], out=answer)
+        for i in range(1, size):
+            np.matmul(beside[i * width : i * width + length], matrices[i], out=spare)
+            answer += spare
         answer += layer.bias
         if rectify:
-            np.multiply(answer, SLOPE, out=scratch[: stop - start])
-            np.maximum(answer, scratch[: stop - start], out=answer)
+            np.multiply(answer, SLOPE, out=spare)
+            np.maximum(answer, spare, out=answer)
     return out.reshape(rows, width, count)[:, : width - size + 1]
 
 
-def _windows(features: Plane, offset: int, count: int, length: int, step: int) -> Plane:
-    """`count` overlapping runs of `length` values, `step` apart, from `offset` on; a view."""
-    flat = features.reshape(-1)[offset:]
-    size = flat.itemsize
-    return np.lib.stride_tricks.as_strided(flat, (count, length), (step * size, size), writeable=False)
+def _windows(features: Plane, count: int, length: int, step: int) -> Plane:
+    """`count` overlapping runs of `length` values, `step` apart; a view."""
+    size = features.itemsize
+    return np.lib.stride_tricks.as_strided(
+        features, (count, length), (step * size, size), writeable=False
+    )
 
 
 @cache

@@ -1,7 +1,8 @@
-"""Owns the order of the operations on one photo and the account of what was done; knows every operation, no file.
+"""Owns the order of the operations on one photo and the account of what was done; knows every
+operation, no file.
 
-One pass: damage is removed before anything is enlarged, tone is judged on clean pixels, and a cut-out comes last,
-when its edges are as sharp as they will get.
+One pass: damage is removed before anything is enlarged, tone is judged on clean pixels, and a
+cut-out comes last, when its edges are as sharp as they will get.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from django_hili.engine.catalogue import AVAILABLE, IMAGE_TYPES, SCALES
 from django_hili.engine.pixels import Mask, Pixels
 from django_hili.engine.refusals import EngineRefusal
 
-__all__ = ["AVAILABLE", "Enhanced", "EngineRefusal", "Step", "enhance"]
+__all__ = ["AVAILABLE", "EngineRefusal", "Enhanced", "Step", "enhance"]
 
 ORDER = ("scratch", "repair", "defogging", "colour", "sr", "bg")
 MUCH = 0.15
@@ -40,7 +41,9 @@ class Step:
     operation: str
     """"sr", "repair", "scratch", "defogging", "bg" or "colour"."""
     method: str
-    """For example "net:sr-x2-photo" or "classical:dark-channel"; "none" when the photo was left alone."""
+    """For example "net:sr-x2-photo" or "classical:dark-channel"; "none" when the photo was left
+    alone.
+    """
     confidence: float
     """0..1: how likely the result is better than the input. Not a measured probability."""
     warnings: tuple[str, ...] = ()
@@ -104,9 +107,10 @@ def enhance(
 ) -> Enhanced:
     """Enhance one photo: uint8, RGB (H x W x 3) or grey (H x W), sRGB.
 
-    `scale` is 2, 4 or 8 and belongs to "sr". `background` belongs to "bg": "transparent" (as None), "gradient_grey", "red",
-    "blue", "white" or (R, G, B). `progress(operation, fraction)` is called from the calling thread.
-    Raises EngineRefusal where an honest result is not possible, ValueError where the call makes no sense.
+    `scale` is 2, 4 or 8 and belongs to "sr". `background` belongs to "bg": "transparent" (as None),
+    "gradient_grey", "red", "blue", "white" or (R, G, B). `progress(operation, fraction)` is called
+    from the calling thread. Raises EngineRefusal where an honest result is not possible, ValueError
+    where the call makes no sense.
     """
     _check(pixels, operations, scale, image_type, alpha, mask, models.offered if models else ())
     if background is not None and not cutting.is_background(background):
@@ -127,25 +131,31 @@ def enhance(
         elif operation == "bg":
             pixels, alpha, step = _bg(pixels, alpha, background)
         else:
-            assert scale is not None  # _check has seen to it
-            pixels, step = _sr(pixels, scale, image_type, tell)
-            alpha = None if alpha is None else enlarging.enlarge_alpha(alpha, scale)
+            times = scale or 1  # _check has seen to it that there is one
+            pixels, step = _sr(pixels, times, image_type, tell)
+            alpha = None if alpha is None else enlarging.enlarge_alpha(alpha, times)
         steps.append(step)
         tell(1.0)
     return Enhanced(pixels, alpha, tuple(steps))
 
 
 def _scratch(pixels: Pixels, mask: Mask | None, tell: Tell) -> tuple[Pixels, Step]:
-    """Fill the mask drawn by hand, or else what is found; a mask drawn by hand is taken as it is."""
+    """Fill the mask drawn by hand exactly as it is, or else what is found."""
     drawn = mask is not None
-    found = mask if mask is not None else scratching.grown(scratching.find(pixels, lambda f: tell(0.8 * f)))
+    found = (
+        mask
+        if mask is not None
+        else scratching.grown(scratching.find(pixels, lambda f: tell(0.8 * f)))
+    )
     if not found.any():
         return pixels, Step("scratch", "none", 0.7, ("already_clean",))
     share = float(found.mean())
     warnings = ("much_of_the_photo_filled",) if share > MUCH else ()
     method = "mask:drawn" if drawn else "net:scratch"
     filled = scratching.fill(pixels, found, lambda f: tell(0.8 + 0.2 * f))
-    return filled, Step("scratch", f"{method}+classical:thin-plate", (0.9 if drawn else 0.6) * (1 - share), warnings)
+    return filled, Step(
+        "scratch", f"{method}+classical:thin-plate", (0.9 if drawn else 0.6) * (1 - share), warnings
+    )
 
 
 def _repair(pixels: Pixels, tell: Tell) -> tuple[Pixels, Step]:
@@ -171,7 +181,9 @@ def _defogging(pixels: Pixels, tell: Tell) -> tuple[Pixels, Step]:
     found = defogging.haze(pixels)
     if found.strength == 0:
         return pixels, Step("defogging", "none", 0.9, ("already_clear",))
-    return defogging.lift(pixels, found, tell), Step("defogging", "classical:dark-channel", 0.4 + 0.4 * found.strength)
+    return defogging.lift(pixels, found, tell), Step(
+        "defogging", "classical:dark-channel", 0.4 + 0.4 * found.strength
+    )
 
 
 def _bg(
@@ -215,11 +227,18 @@ def _sr(pixels: Pixels, scale: int, image_type: str, tell: Tell) -> tuple[Pixels
 
 
 def _check(
-    pixels: Pixels, operations: Collection[str], scale: int | None, image_type: str, alpha: Pixels | None, mask: Mask | None,
+    pixels: Pixels,
+    operations: Collection[str],
+    scale: int | None,
+    image_type: str,
+    alpha: Pixels | None,
+    mask: Mask | None,
     offered: Collection[str],
 ) -> None:
     """Refuse what cannot be done and name what is wrong with the call, before any work."""
-    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+    if pixels.dtype != np.uint8 or not (
+        pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    ):
         raise ValueError("pixels must be uint8, H x W x 3 or H x W")
     if 0 in pixels.shape:
         raise ValueError("the picture is empty")
@@ -241,5 +260,5 @@ def _check(
 
 def _reporter(progress: Progress | None, operation: str) -> Tell:
     if progress is None:
-        return lambda fraction: None
+        return lambda _: None
     return lambda fraction: progress(operation, fraction)

@@ -1,4 +1,6 @@
-"""Owns small arithmetic on pixel arrays: types, luma, cutting with mirrored edges, resizing; knows Pillow for resizing only."""
+"""Owns small arithmetic on pixel arrays: types, luma, cutting with mirrored edges, resizing; knows
+Pillow for resizing only.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,8 @@ Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 """bool, H x W."""
 
+LEVELS = np.float32(255)
+"""Of 8 bits; dividing by it gives 0..1."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """BT.601 weights of R, G and B, the ones JPEG uses."""
 
@@ -48,7 +52,7 @@ def resize(pixels: NDArray[Any], height: int, width: int, kernel: Image.Resampli
 
 
 def enlarge(window: Pixels, scale: int, spare: int) -> Pixels:
-    """Enlarge by bicubic a window that carries `spare` extra pixels on each side, and drop those."""
+    """Enlarge by bicubic a window with `spare` extra pixels on each side, and drop those."""
     height, width = window.shape[:2]
     big = resize(window, height * scale, width * scale, Image.Resampling.BICUBIC)
     edge = spare * scale

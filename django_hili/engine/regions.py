@@ -14,7 +14,9 @@ Integers = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """Horizontal runs of set pixels, each with the number of the region it belongs to (8-connected)."""
+    """Horizontal runs of set pixels, each with the number of the region it belongs to
+    (8-connected).
+    """
 
     row: Integers
     start: Integers
@@ -29,7 +31,10 @@ class Regions:
     def peaks(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The largest of `values` (H x W, uint8) within each region."""
         width = values.shape[1]
-        flat, ends = values.reshape(-1), np.stack([self.row * width + self.start, self.row * width + self.stop], 1)
+        flat, ends = (
+            values.reshape(-1),
+            np.stack([self.row * width + self.start, self.row * width + self.stop], 1),
+        )
         largest = np.zeros(self.count, np.uint8)
         if self.count:
             padded = np.append(flat, np.uint8(0))
@@ -44,7 +49,8 @@ class Regions:
         np.minimum.at(box[1], self.region, self.start)
         np.maximum.at(box[2], self.region, self.row + 1)
         np.maximum.at(box[3], self.region, self.stop)
-        return np.hypot(box[2] - box[0], box[3] - box[1])
+        lengths: NDArray[np.float64] = np.hypot(box[2] - box[0], box[3] - box[1])
+        return lengths
 
     def mask(self, keep: Mask, shape: tuple[int, int]) -> Mask:
         """Draw the regions for which `keep` is set."""
@@ -56,19 +62,24 @@ class Regions:
 
 
 def regions(mask: Mask) -> Regions:
-    """Find the connected regions: runs per row, joined where they touch the row below, corners included."""
+    """Find the connected regions: runs per row, joined where they touch the row below, corners
+    included.
+    """
     height, width = mask.shape
     edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     row, start = np.nonzero(edges == 1)
     stop = np.nonzero(edges == -1)[1]
     count = len(row)
     first = np.searchsorted(row, np.arange(height + 1))
-    # Runs of one row are sorted, so those touching a run above lie between two binary searches. A row number in the
-    # key makes one search serve all rows.
+    # Runs of one row are sorted, so those touching a run above lie between two binary searches. A
+    # row number in the key makes one search serve all rows.
     pitch = width + 2
     low = np.searchsorted((row * pitch + stop), (row + 1) * pitch + start, "left")
     high = np.searchsorted((row * pitch + start), (row + 1) * pitch + stop, "right")
-    low, high = np.maximum(low, first[np.minimum(row + 1, height)]), np.minimum(high, first[np.minimum(row + 2, height)])
+    low, high = (
+        np.maximum(low, first[np.minimum(row + 1, height)]),
+        np.minimum(high, first[np.minimum(row + 2, height)]),
+    )
     spans = np.maximum(high - low, 0)
     upper = np.repeat(np.arange(count), spans)
     offset = np.arange(spans.sum()) - np.repeat(np.cumsum(spans) - spans, spans)
@@ -78,7 +89,9 @@ def regions(mask: Mask) -> Regions:
 
 
 def _joined(count: int, one: Integers, other: Integers) -> Integers:
-    """Give every run the smallest number in its region: hand smaller numbers on, then jump along, until still."""
+    """Give every run the smallest number in its region: hand smaller numbers on, then jump along,
+    until still.
+    """
     label = np.arange(count)
     while True:
         smaller = np.minimum(label[one], label[other])

@@ -1,7 +1,8 @@
-"""Owns removing noise, grain and JPEG blocks; knows the repair net and the measures, no tone and no enlargement.
+"""Owns removing noise, grain and JPEG blocks; knows the repair net and the measures, no tone and no
+enlargement.
 
-A photo without damage is left alone to the last bit. How much of the net's correction is applied follows what was
-measured, so there is no cliff between a clean photo and a slightly damaged one.
+A photo without damage is left alone to the last bit. How much of the net's correction is applied
+follows what was measured, so there is no cliff between a clean photo and a slightly damaged one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from django_hili.engine import measure, nets
-from django_hili.engine.pixels import Pixels, Plane, cut, resize
+from django_hili.engine.pixels import LEVELS, Pixels, Plane, cut, resize
 from django_hili.engine.tiles import Tile, even_tiles, run
 
 SPARE = 4
@@ -40,7 +41,9 @@ class Damage:
     @property
     def strength(self) -> float:
         """0 leave alone .. STRONGEST: white noise, or blocks, or noise under faint blocks."""
-        noise = measure.ramp(self.noise.deviation, 1.4, 3.6) * measure.ramp(self.noise.whiteness, 0.62, 0.75)
+        noise = measure.ramp(self.noise.deviation, 1.4, 3.6) * measure.ramp(
+            self.noise.whiteness, 0.62, 0.75
+        )
         blocks = measure.ramp(self.blockiness, 1.11, 1.36)
         both = measure.ramp(self.noise.unrest, 2.5, 4.0) * measure.ramp(self.blockiness, 1.04, 1.07)
         return STRONGEST * max(noise, blocks, both)
@@ -50,7 +53,9 @@ def damage(pixels: Pixels) -> Damage:
     return Damage(measure.noise(pixels), measure.blockiness(pixels))
 
 
-def repair(pixels: Pixels, strength: float, progress: Callable[[float], None] | None = None) -> Pixels:
+def repair(
+    pixels: Pixels, strength: float, progress: Callable[[float], None] | None = None
+) -> Pixels:
     """Take `strength` (0..1) of the net's correction; same shape out."""
     if pixels.ndim == 3 and is_grey(pixels):
         return np.repeat(repair(pixels[..., 0], strength, progress)[..., None], 3, 2)
@@ -60,7 +65,9 @@ def repair(pixels: Pixels, strength: float, progress: Callable[[float], None] | 
     reach = 2 * net.margin + SPARE
 
     def work(tile: Tile) -> None:
-        window = cut(pixels, tile.top - reach, tile.bottom + reach, tile.left - reach, tile.right + reach)
+        window = cut(
+            pixels, tile.top - reach, tile.bottom + reach, tile.left - reach, tile.right + reach
+        )
         clean = _corrected(window, net)
         inner = window[reach:-reach, reach:-reach]
         mixed = inner + strength * (clean - inner)
@@ -75,12 +82,14 @@ def repair(pixels: Pixels, strength: float, progress: Callable[[float], None] | 
 def _corrected(window: Pixels, net: nets.Net) -> Plane:
     """Run the net on one window; the answer, 0..255, lacks the window's margin."""
     edge, colour = SPARE, window.ndim == 3
-    scaled = window.astype(np.float32) / 255
+    scaled = window.astype(np.float32) / LEVELS
     ycc = scaled @ TO_YCC if colour else scaled[..., None]
     height, width = ycc.shape[:2]
     light = nets.unfold(np.ascontiguousarray(ycc[..., :1]), 2)
     if colour:
-        halves = ycc[..., 1:].reshape(height // 2, 2, width // 2, 2, 2).mean((1, 3)) + np.float32(0.5)
+        halves = ycc[..., 1:].reshape(height // 2, 2, width // 2, 2, 2).mean((1, 3)) + np.float32(
+            0.5
+        )
     else:
         halves = np.full((height // 2, width // 2, 2), 0.5, np.float32)
     planes = np.concatenate([light, halves], 2)
@@ -103,4 +112,6 @@ def _corrected(window: Pixels, net: nets.Net) -> Plane:
 
 def is_grey(pixels: Pixels) -> bool:
     """Say whether an RGB picture has no colour at all; a grey photo must not come back tinted."""
-    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
+    return bool(
+        (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
+    )

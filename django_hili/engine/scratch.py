@@ -1,7 +1,7 @@
 """Owns finding and filling scratches, dust and creases; knows the finder's net, no other operation.
 
-The mask can be asked for first (`find`), shown to a person, corrected by hand and given back: what is filled is
-always exactly the mask.
+The mask can be asked for first (`find`), shown to a person, corrected by hand and given back: what
+is filled is always exactly the mask.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from django_hili.engine import nets
-from django_hili.engine.pixels import Mask, Pixels, Plane, cut, resize
+from django_hili.engine.pixels import LEVELS, Mask, Pixels, Plane, cut, resize
 from django_hili.engine.regions import regions
 from django_hili.engine.tiles import Tile, even_tiles, run, tiles
 
@@ -21,7 +21,9 @@ SURE, POSSIBLE = 230, 128
 SMALLEST = 6
 """Pixels; fewer are noise."""
 ROUND, ROUNDEST = 150, 4.0
-"""A region larger than the first number must be long: diagonal squared over area at least the second."""
+"""A region larger than the first number must be long: diagonal squared over area at least the
+second.
+"""
 AROUND = 48
 """Pixels around a tile that its filling may look at."""
 COARSE = 768
@@ -39,13 +41,18 @@ def find(pixels: Pixels, progress: Callable[[float], None] | None = None) -> Mas
     margin = net.margin
 
     def work(tile: Tile) -> None:
-        window = cut(pixels, tile.top - margin, tile.bottom + margin, tile.left - margin, tile.right + margin)
+        window = cut(
+            pixels, tile.top - margin, tile.bottom + margin, tile.left - margin, tile.right + margin
+        )
         if window.ndim == 2:
             window = np.repeat(window[..., None], 3, 2)
-        answer = net(window.astype(np.float32) / 255)[..., 0]
+        shown: Plane = window.astype(np.float32) / LEVELS
+        answer = net(shown)[..., 0]
         chance = 255 / (1 + np.exp(-answer.clip(-20, 20)))
         bottom, right = min(tile.bottom, height), min(tile.right, width)
-        odds[tile.top : bottom, tile.left : right] = chance[: bottom - tile.top, : right - tile.left]
+        odds[tile.top : bottom, tile.left : right] = chance[
+            : bottom - tile.top, : right - tile.left
+        ]
 
     run(work, even_tiles(height, width), progress)
     return _plausible(odds)
@@ -57,8 +64,7 @@ def _plausible(odds: Pixels) -> Mask:
     sizes, lengths = found.sums(), found.diagonals()
     long_or_small = (sizes <= ROUND) | (lengths**2 >= ROUNDEST * sizes)
     keep = (found.peaks(odds) >= SURE) & (sizes >= SMALLEST) & long_or_small
-    shape: tuple[int, int] = odds.shape  # type: ignore[assignment]  # numpy's shapes have no length
-    return found.mask(keep, shape)
+    return found.mask(keep, (odds.shape[0], odds.shape[1]))
 
 
 def grown(mask: Mask) -> Mask:
@@ -105,12 +111,16 @@ def _coarse(pixels: Pixels, mask: Mask) -> tuple[Plane, float]:
     kept = np.where(mask if pixels.ndim == 2 else mask[..., None], np.uint8(0), pixels)
     small = resize(kept, rows, columns, Image.Resampling.BOX).astype(np.float32)
     small = small.reshape(rows, columns, -1)
-    weight = known.astype(np.float32)[..., None] / 255
-    return _push_pull(small / np.maximum(weight, 1 / 255), weight[..., 0] > 0.5), factor
+    weight = known.astype(np.float32)[..., None] / LEVELS
+    return _push_pull(small / np.maximum(weight, 1 / LEVELS), weight[..., 0] > 0.5), factor
 
 
-def _anchored(window: Plane, hole: Mask, coarse: Plane, corner: tuple[int, int], factor: float) -> Mask:
-    """Set the hole's pixels on the window's edge to the coarse filling and take them for known; return the rest."""
+def _anchored(
+    window: Plane, hole: Mask, coarse: Plane, corner: tuple[int, int], factor: float
+) -> Mask:
+    """Set the hole's pixels on the window's edge to the coarse filling and take them for known;
+    return the rest.
+    """
     edge = np.zeros_like(hole)
     edge[[0, -1]] = True
     edge[:, [0, -1]] = True
@@ -136,7 +146,9 @@ def _push_pull(picture: Plane, known: Mask) -> Plane:
     total = values.reshape(rows, 2, columns, 2, -1).sum((1, 3))
     smaller = _push_pull(total / np.maximum(count, 1), count[..., 0] > 0)
     planes = [
-        resize(np.ascontiguousarray(smaller[..., k]), 2 * rows, 2 * columns, Image.Resampling.BILINEAR)
+        resize(
+            np.ascontiguousarray(smaller[..., k]), 2 * rows, 2 * columns, Image.Resampling.BILINEAR
+        )
         for k in range(smaller.shape[2])
     ]
     larger = np.stack(planes, 2)[:height, :width]
@@ -146,9 +158,9 @@ def _push_pull(picture: Plane, known: Mask) -> Plane:
 def _settled(window: Plane, hole: Mask) -> Plane:
     """Fill by push-pull, then bend the filling until it is as smooth as the surroundings allow.
 
-    Smooth is the sum of squared second differences (a thin plate, which carries slopes across a scratch) plus TENSION
-    times that of first differences (a membrane, which does not overshoot). Conjugate gradients over the hole's pixels;
-    no hole pixel lies on the window's edge.
+    Smooth is the sum of squared second differences (a thin plate, which carries slopes across a
+    scratch) plus TENSION times that of first differences (a membrane, which does not overshoot).
+    Conjugate gradients over the hole's pixels; no hole pixel lies on the window's edge.
     """
     picture = _push_pull(window, ~hole)
     width = hole.shape[1]

@@ -1,7 +1,8 @@
 """Owns enlarging 2, 4 and 8 times; knows the enlargement nets, no other operation.
 
-A net corrects the luma of Pillow's bicubic enlargement; colour is enlarged by bicubic alone, which the eye does not
-notice. Nothing is invented: there are no faces and no skin in what the nets were trained on.
+A net corrects the luma of Pillow's bicubic enlargement; colour is enlarged by bicubic alone, which
+the eye does not notice. Nothing is invented: there are no faces and no skin in what the nets were
+trained on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from django_hili.engine import nets
-from django_hili.engine.pixels import LUMA, Pixels, cut, enlarge, resize
+from django_hili.engine.pixels import LEVELS, Pixels, cut, enlarge, luma, resize
 from django_hili.engine.tiles import Tile, run, tiles
 
 SPARE = 3
@@ -22,7 +23,7 @@ SLACK = 0.2
 """Share of the neighbours' range; costs 0.02 dB on photos."""
 
 PLANS: dict[str, dict[int, tuple[str, ...]]] = {
-    "photo": {2: ("sr-x2-photo",), 4: ("sr-x2-photo", "sr-x2-photo"), 8: ("sr-x2-photo",) * 3},
+    "photo": {2: ("sr-x2-photo",), 4: ("sr-x4-photo",), 8: ("sr-x4-photo", "sr-x2-photo")},
 }
 """Variant -> scale -> the nets applied one after the other."""
 
@@ -48,19 +49,28 @@ def sr(
 
 
 def apply(
-    pixels: Pixels, net: nets.Net, progress: Callable[[float], None] | None = None, slack: float = SLACK
+    pixels: Pixels,
+    net: nets.Net,
+    progress: Callable[[float], None] | None = None,
+    slack: float = SLACK,
 ) -> Pixels:
-    """Enlarge by one net, tile by tile; `slack` is how far past its neighbours' tones a pixel may go."""
+    """Enlarge by one net, tile by tile; `slack` is how far past its neighbours' tones a pixel may
+    go.
+    """
     height, width = pixels.shape[:2]
     scale, margin = net.scale, net.margin
     out = np.empty((height * scale, width * scale, *pixels.shape[2:]), np.uint8)
 
     def work(tile: Tile) -> None:
-        window = cut(pixels, tile.top - margin, tile.bottom + margin, tile.left - margin, tile.right + margin)
-        light = window @ (LUMA / 255) if window.ndim == 3 else window * np.float32(1 / 255)
+        window = cut(
+            pixels, tile.top - margin, tile.bottom + margin, tile.left - margin, tile.right + margin
+        )
+        light = luma(window) / LEVELS
         correction = np.rint(net(light[..., None])[..., 0] * 255).astype(np.int16)
         inner = margin - SPARE
-        base = enlarge(np.ascontiguousarray(window[inner:-inner, inner:-inner]), scale, SPARE).astype(np.int16)
+        base = enlarge(
+            np.ascontiguousarray(window[inner:-inner, inner:-inner]), scale, SPARE
+        ).astype(np.int16)
         base += correction[..., None] if base.ndim == 3 else correction
         around = window[margin - 1 : 1 - margin, margin - 1 : 1 - margin]
         part = out[tile.top * scale : tile.bottom * scale, tile.left * scale : tile.right * scale]
@@ -73,8 +83,8 @@ def apply(
 def _limits(around: Pixels, scale: int, slack: float) -> tuple[Pixels, Pixels]:
     """Enlarged, the least and the greatest value each pixel may take.
 
-    They are those of its 3 x 3 neighbours and a little more. Sharp steps that no lens made (screenshots, drawings) would
-    otherwise get halos.
+    They are those of its 3 x 3 neighbours and a little more. Sharp steps that no lens made
+    (screenshots, drawings) would otherwise get halos.
     """
     rows = np.minimum(np.minimum(around[:-2], around[1:-1]), around[2:])
     least = np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]).astype(np.int16)

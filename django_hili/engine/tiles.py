@@ -1,4 +1,6 @@
-"""Owns the division of a picture into tiles and their running on two threads; knows no net and no operation."""
+"""Owns the division of a picture into tiles and their running on two threads; knows no net and no
+operation.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import NamedTuple
 from django_hili.engine.blas import single_threaded
 
 WORKERS = 2
-SIDE = 192
+SIDE = 128
 """Of one tile, in input pixels: two tiles' features stay within some tens of megabytes."""
 
 
@@ -27,24 +29,36 @@ def tiles(height: int, width: int, side: int = SIDE) -> Iterator[Tile]:
     for r in range(rows):
         for c in range(columns):
             yield Tile(
-                r * height // rows, (r + 1) * height // rows, c * width // columns, (c + 1) * width // columns
+                r * height // rows,
+                (r + 1) * height // rows,
+                c * width // columns,
+                (c + 1) * width // columns,
             )
 
 
 def even_tiles(height: int, width: int, side: int = SIDE) -> Iterator[Tile]:
-    """Like `tiles`, with every corner on an even pixel; the last row or column may be one pixel over the edge."""
+    """Like `tiles`, with every corner on an even pixel; the last row or column may be one pixel
+    over the edge.
+    """
     for tile in tiles(-(-height // 2), -(-width // 2), side // 2):
         yield Tile(*(2 * edge for edge in tile))
 
 
-def run(work: Callable[[Tile], None], parts: Iterator[Tile], progress: Callable[[float], None] | None = None) -> None:
-    """Call `work` for every tile, two at a time where processors allow; report progress from the calling thread.
+def run(
+    work: Callable[[Tile], None],
+    parts: Iterator[Tile],
+    progress: Callable[[float], None] | None = None,
+) -> None:
+    """Call `work` for every tile, two at a time where processors allow; report progress from the
+    calling thread.
 
     `work` writes into its own part of a shared array, so the order does not change the result.
     """
     todo = list(parts)
     with single_threaded() as alone:
-        count = min(WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else WORKERS)
+        count = min(
+            WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else WORKERS
+        )
         with ThreadPoolExecutor(count if alone else 1, thread_name_prefix="hili-engine") as pool:
             futures = [pool.submit(work, tile) for tile in todo]
             try:

@@ -1,7 +1,8 @@
 """Owns restoring faded and tinted colour prints; knows tones, no noise and no haze.
 
-A print that fades loses its black and its white in every dye, and some dyes faster than others. Only a photo that
-shows all of that is touched: a photo of a pale wall is not a faded photo, and a grey photo gives no evidence.
+A print that fades loses its black and its white in every dye, and some dyes faster than others.
+Only a photo that shows all of that is touched: a photo of a pale wall is not a faded photo, and a
+grey photo gives no evidence.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from django_hili.engine.measure import ramp
-from django_hili.engine.pixels import LUMA, Pixels, Plane, reduced
+from django_hili.engine.pixels import LEVELS, LUMA, Pixels, Plane, reduced
 
 STRIP = 256
 """Rows worked on at a time."""
@@ -41,7 +42,7 @@ def fading(pixels: Pixels) -> Fading | None:
     """Measure on a reduced copy; None for grey and for photos that are not faded."""
     if pixels.ndim == 2:
         return None
-    small = reduced(pixels, LONGEST).reshape(-1, 3).astype(np.float32) / 255
+    small = reduced(pixels, LONGEST).reshape(-1, 3).astype(np.float32) / LEVELS
     black, white = np.percentile(small, [TAIL, 100 - TAIL], axis=0).astype(np.float32)
     strength = ramp(float(black.min()), 0.07, 0.13) * ramp(1 - float(white.max()), 0.05, 0.09)
     if strength == 0.0 or float(np.abs(small - small.mean(1, keepdims=True)).mean()) < 0.008:
@@ -58,7 +59,7 @@ def fading(pixels: Pixels) -> Fading | None:
 
 def restore(pixels: Pixels, found: Fading) -> Pixels:
     """Give black, white, balance and colour back, each in the measure found."""
-    levels = np.arange(256, dtype=np.float32)[:, None] / 255
+    levels = np.arange(256, dtype=np.float32)[:, None] / LEVELS
     full = _stretch(levels, found.black, found.white) ** found.gamma
     table = levels + found.strength * (full - levels)
     gain = 1 + found.strength * (found.chroma - 1)
@@ -74,4 +75,5 @@ def restore(pixels: Pixels, found: Fading) -> Pixels:
 def _stretch(tones: Plane, black: Plane, white: Plane) -> Plane:
     """Move black and white back to where a sound print has them, by a factor of 4 at most."""
     share = (tones - black) / np.maximum(white - black, 0.25)
-    return (DARKEST + share * (BRIGHTEST - DARKEST)).clip(0, 1)
+    moved: Plane = (DARKEST + share * (BRIGHTEST - DARKEST)).clip(0, 1)
+    return moved

@@ -1,4 +1,6 @@
-"""Owns the sample photos of the engine's tests: crops of those inside scikit-image, which no net has seen."""
+"""Owns the sample photos of the engine's tests: crops of those inside scikit-image, which no net
+has seen.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Cut-outs: close to the true outline on plain backdrops, refused on busy ones, clean edges on a new background."""
+"""Cut-outs: close to the true outline on plain backdrops, refused on busy ones, clean edges on a
+new background.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,12 @@ def test_an_empty_wall_has_no_person() -> None:
 
 
 def test_the_new_background_is_exactly_the_colour_asked_for() -> None:
-    photo, _, cover = made(1001, "plain")
-    for background, colour in (("white", (255, 255, 255)), ("blue", (85, 142, 213)), ((1, 2, 3), (1, 2, 3))):
+    photo, _, _ = made(1001, "plain")
+    for background, colour in (
+        ("white", (255, 255, 255)),
+        ("blue", (85, 142, 213)),
+        ((1, 2, 3), (1, 2, 3)),
+    ):
         result = enhance(photo, operations=["bg"], background=background)
         assert result.alpha is None
         corner = result.pixels[:20, :20].reshape(-1, 3)

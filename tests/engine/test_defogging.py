@@ -17,7 +17,9 @@ def test_gains_on_haze(portrait: np.ndarray, machine: np.ndarray) -> None:
         rng = np.random.default_rng(3)
         for thickness in (0.6, 1.1):
             foggy = hazed(rng, photo, thickness)
-            gains.append(psnr(enhance(foggy, operations=["defogging"]).pixels, photo) - psnr(foggy, photo))
+            gains.append(
+                psnr(enhance(foggy, operations=["defogging"]).pixels, photo) - psnr(foggy, photo)
+            )
     assert np.mean(gains) >= 7
 
 

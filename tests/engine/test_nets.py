@@ -1,4 +1,6 @@
-"""The numpy runner computes what the chain is defined to compute, whatever the shape of the picture."""
+"""The numpy runner computes what the chain is defined to compute, whatever the shape of the
+picture.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ def made_up(rng: np.random.Generator, planes: int, fold: int, scale: int, steps:
     widths = [planes * fold**2, *([6] * (steps + 1)), (fold * scale) ** 2]
     sizes = [5, *([3] * (steps + 1))]
     layers = tuple(
-        Layer(k, rng.normal(0, 0.2, (k * k * a, b)).astype(np.float32), rng.normal(0, 0.1, b).astype(np.float32))
+        Layer(
+            k,
+            rng.normal(0, 0.2, (k * k * a, b)).astype(np.float32),
+            rng.normal(0, 0.1, b).astype(np.float32),
+        )
         for k, a, b in zip(sizes, widths[:-1], widths[1:], strict=True)
     )
     return Net(layers, fold, scale, 1)
@@ -44,7 +50,9 @@ def plain_chain(net: Net, picture: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("fold", "scale", "steps"), [(1, 2, 2), (2, 1, 1), (1, 4, 0), (2, 2, 3)])
 @pytest.mark.parametrize("size", [(32, 36), (44, 30)])
-def test_runner_agrees_with_the_definition(fold: int, scale: int, steps: int, size: tuple[int, int]) -> None:
+def test_runner_agrees_with_the_definition(
+    fold: int, scale: int, steps: int, size: tuple[int, int]
+) -> None:
     rng = np.random.default_rng(fold * 100 + scale * 10 + steps)
     net = made_up(rng, 3, fold, scale, steps)
     picture = rng.random((*size, 3)).astype(np.float32)

@@ -32,7 +32,12 @@ def test_repair_before_enlarging_is_better_than_after(portrait: np.ndarray) -> N
 
 def test_progress_is_told_and_ends_at_one(portrait: np.ndarray) -> None:
     told: list[tuple[str, float]] = []
-    enhance(noisy(portrait, 10), operations=["repair", "sr"], scale=2, progress=lambda s, f: told.append((s, f)))
+    enhance(
+        noisy(portrait, 10),
+        operations=["repair", "sr"],
+        scale=2,
+        progress=lambda s, f: told.append((s, f)),
+    )
     for operation in ("repair", "sr"):
         fractions = [f for s, f in told if s == operation]
         assert fractions == sorted(fractions)
@@ -67,17 +72,21 @@ def test_what_is_not_available_is_refused_by_its_code(portrait: np.ndarray) -> N
     ],
 )
 def test_calls_that_make_no_sense(portrait: np.ndarray, wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="must|unknown"):
+    with pytest.raises(ValueError, match=r"must|unknown"):
         enhance(portrait, **wrong)
 
 
-@pytest.mark.parametrize("picture", [np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4))])
+@pytest.mark.parametrize(
+    "picture", [np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4))]
+)
 def test_wrong_arrays(picture: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="picture|pixels"):
+    with pytest.raises(ValueError, match=r"picture|pixels"):
         enhance(picture, operations=["repair"])
 
 
-@pytest.mark.parametrize("module", ["django_hili.engine", "django_hili.engine.catalogue", "django_hili.engine.refusals"])
+@pytest.mark.parametrize(
+    "module", ["django_hili.engine", "django_hili.engine.catalogue", "django_hili.engine.refusals"]
+)
 def test_names_load_without_numpy(module: str) -> None:
     code = f"import sys, {module}; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
