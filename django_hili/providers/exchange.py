@@ -5,6 +5,7 @@ Knows no vendor and no HTTP client. Addresses and contents never show in a `repr
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -80,7 +81,9 @@ class Passage:
 def moment(text: str) -> float | None:
     """Read an HTTP date as Unix seconds; None where it is none."""
     try:
-        return parsedate_to_datetime(text).timestamp()
+        when = parsedate_to_datetime(text)
+        # "-0000" gives a moment without a zone; HTTP knows no other than UTC.
+        return when.replace(tzinfo=when.tzinfo or dt.UTC).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 

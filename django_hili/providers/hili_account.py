@@ -84,6 +84,11 @@ class HiliAccount(RemoteProvider):
         """When a credit is taken, as the site says."""
         return self._setup.charging
 
+    @property
+    def clock_difference_seconds(self) -> float | None:
+        """How far the vendor's clock is ahead of ours by its last answer; None before the first."""
+        return self._clock.difference
+
     def problems(self) -> tuple[str, ...]:
         """Say what is missing or wrong in `OPTIONS`. No network, and no secret is asked for."""
         return self._problems
@@ -168,6 +173,7 @@ class HiliAccount(RemoteProvider):
                 within=self._setup.timeouts.send,
                 passage=passage,
             )
+            self._clock.saw(answer.date)
             handle = handle_in(call, read(call, answer))
             if passage.is_passed:
                 return handle
@@ -227,6 +233,7 @@ class HiliAccount(RemoteProvider):
         )
 
     def _learns(self, answer: Answer, offset: float) -> bool:
+        self._clock.saw(answer.date)
         refused = errno_of(answer) == BAD_TOKEN
         return refused and self._clock.learn(answer.date, offset_used=offset)
 

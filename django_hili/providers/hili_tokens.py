@@ -31,10 +31,17 @@ class Clock:
         self._now = now
         self.offset = 0.0
         """Seconds that the vendor's clock is ahead of ours, as far as it was learned."""
+        self.difference: float | None = None
+        """The same, as the vendor's last answer told it, whether or not that matters."""
 
     def token(self, secret_key: str) -> str:
         """Return a token for this moment."""
         return make_token(secret_key=secret_key, time=str(int(self._now() + self.offset)))
+
+    def saw(self, server_now: float | None) -> None:
+        """Note how far the vendor's clock is from ours."""
+        if server_now is not None:
+            self.difference = server_now - self._now()
 
     def learn(self, server_now: float | None, *, offset_used: float) -> bool:
         """Take over the vendor's time after a refused token; True if that can have been why.

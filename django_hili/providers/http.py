@@ -191,7 +191,7 @@ class _Exchange:
                     "Content-Length": str(self.form.size),
                 },
                 content=body,
-                extensions={"timeout": self.timeouts.steps(), "trace": self.slot.trace},
+                extensions=self._extensions(),
             )
             async with _answered(self.slot, request) as response:
                 told = _told(response)
@@ -211,6 +211,11 @@ class _Exchange:
         await _of_caller(self.passage.go_through())
         self._allow(self.timeouts.call)
         yield self.form.tail
+
+    def _extensions(self) -> dict[str, Any]:
+        steps = {"timeout": self.timeouts.steps()}
+        # Tracing costs a little for every event; only who waits for bytes to arrive needs it.
+        return {**steps, "trace": self.slot.trace} if self.passage else steps
 
     def _allow(self, seconds: float) -> None:
         self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)

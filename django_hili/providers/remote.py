@@ -87,7 +87,8 @@ class RemoteProvider(Provider):
         """Send a photo and return the vendor's handle for it.
 
         Streams everything but the last bytes, awaits `barrier`, then sends the rest. Whatever
-        fails before the barrier has cost nothing. Options that cannot be expressed raise
+        fails before the barrier has cost nothing; a send that is cancelled after it is in doubt,
+        and only who cancels knows. Options that cannot be expressed raise
         `InvalidOptionsError` before a connection is made.
         """
 

@@ -106,6 +106,7 @@ def test_a_gateways_error_does_not_speak_for_the_service() -> None:
         ("99999999999999", 3600.0),  # nobody waits for three thousand years
         (formatdate(1060, usegmt=True), 60.0),
         (formatdate(900, usegmt=True), 0.0),
+        ("Thu, 01 Jan 1970 00:17:40 -0000", 60.0),
         ("soon", None),
         ("", None),
         ("-5", None),

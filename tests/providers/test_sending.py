@@ -409,6 +409,42 @@ def test_a_large_photo_is_never_whole_in_memory() -> None:
     assert run(journey()) < 4_000_000
 
 
+def test_many_photos_at_once_take_no_more_memory_than_the_slots() -> None:
+    """The hundredth photo waits outside: what counts is slots and pieces, not photos."""
+    size, piece, slots = 2_000_000, bytes(64 * 1024), 4
+
+    def upload() -> Upload:
+        async def pieces() -> AsyncIterator[bytes]:
+            for start in range(0, size, len(piece)):
+                # A new object each time, as a storage would give.
+                yield bytearray(min(len(piece), size - start))
+
+        return Upload(size, "image/jpeg", pieces)
+
+    async def script(exchange: Exchange) -> None:
+        left = exchange.length
+        while left:
+            left -= len(await exchange.reader.read(1 << 16))
+        await exchange.answer(ACCEPTED)
+
+    async def journey(count: int) -> int:
+        async with visit(script, slots=slots) as (provider, _):
+            await provider.send(upload(), ENHANCEMENT, barrier=CountingBarrier())
+            tracemalloc.start()
+            try:
+                sends = (
+                    provider.send(upload(), ENHANCEMENT, barrier=CountingBarrier())
+                    for _ in range(count)
+                )
+                await asyncio.gather(*sends)
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    few, many = run(journey(slots)), run(journey(20 * slots))
+    assert many < few + 1_000_000
+
+
 def test_processing_again_sends_the_handle_and_no_photo() -> None:
     async def journey() -> None:
         barrier = CountingBarrier()

@@ -56,8 +56,11 @@ async def _strict(exchange: Exchange) -> None:
 def test_a_small_call_is_made_again_with_the_learned_time() -> None:
     async def journey() -> None:
         async with visit(_strict) as (provider, vendor):
+            assert provider.clock_difference_seconds is None
             assert await provider.credits() == 98
             assert len(vendor.exchanges) == 2
+            assert provider.clock_difference_seconds is not None
+            assert abs(provider.clock_difference_seconds - AHEAD) < 5
             assert await provider.credits() == 98
             assert len(vendor.exchanges) == 3
 
