@@ -18,7 +18,9 @@ STRIP = 256
 """Rows worked on at a time."""
 LONGEST = 800
 DARKEST, BRIGHTEST = 0.02, 0.95
-"""Where black and white are put back to; not every photo has a pure white."""
+"""Where black and white are put back to."""
+WHITENING = 0.6
+"""How much of the way the white goes: not every photo had a pure white before it faded."""
 TAIL = 0.4
 """Per cent of the pixels taken as the darkest and the brightest."""
 
@@ -75,5 +77,7 @@ def restore(pixels: Pixels, found: Fading) -> Pixels:
 def _stretch(tones: Plane, black: Plane, white: Plane) -> Plane:
     """Move black and white back to where a sound print has them, by a factor of 4 at most."""
     share = (tones - black) / np.maximum(white - black, 0.25)
-    moved: Plane = (DARKEST + share * (BRIGHTEST - DARKEST)).clip(0, 1)
+    brightest = float(white.max())
+    brightest += WHITENING * (BRIGHTEST - brightest)
+    moved: Plane = (DARKEST + share * (brightest - DARKEST)).clip(0, 1)
     return moved

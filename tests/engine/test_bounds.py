@@ -1,0 +1,101 @@
+"""The memory of each operation is its input and output and a bounded rest, whatever the size."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from django_hili.engine import blas, defogging, nets, repair, sr
+from django_hili.engine.tiles import even_tiles, run, tiles
+
+MEGABYTE = 1 << 20
+
+
+def rest(work: Callable[[], np.ndarray]) -> float:
+    """Megabytes at the peak beyond what is returned."""
+    work()
+    tracemalloc.start()
+    try:
+        out = work()
+        return (tracemalloc.get_traced_memory()[1] - out.nbytes) / MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.fixture(scope="module")
+def small() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def large() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (800, 800, 3), np.uint8)
+
+
+def test_enlarging_needs_no_more_for_a_larger_photo(small: np.ndarray, large: np.ndarray) -> None:
+    net = nets.load("sr-x4-photo")
+    one, four = (rest(lambda p=p: sr.apply(p, net)) for p in (small, large))
+    assert four < 1.3 * one
+    assert four < 60
+
+
+def test_repair_needs_no_more_for_a_larger_photo(small: np.ndarray, large: np.ndarray) -> None:
+    one, four = (rest(lambda p=p: repair.repair(p, 0.5)) for p in (small, large))
+    assert four < 1.3 * one
+    assert four < 60
+
+
+def test_defogging_grows_with_the_width_only(small: np.ndarray) -> None:
+    found = defogging.haze(small)
+    high = np.tile(small, (4, 1, 1))
+    one, four = (rest(lambda p=p: defogging.lift(p, found)) for p in (small, high))
+    assert four < 1.2 * one
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 300), (257, 131), (128, 128)])
+@pytest.mark.parametrize("cover", [tiles, even_tiles])
+def test_tiles_cover_every_pixel_once(
+    size: tuple[int, int], cover: Callable[[int, int, int], object]
+) -> None:
+    count = np.zeros((size[0] + 1, size[1] + 1), int)
+    for tile in cover(*size, 64):
+        assert tile.bottom - tile.top <= 66
+        count[tile.top : tile.bottom, tile.left : tile.right] += 1
+    assert (count[: size[0], : size[1]] == 1).all()
+
+
+def test_a_failing_tile_stops_the_run_and_frees_the_switch() -> None:
+    done = []
+
+    def work(tile: object) -> None:
+        done.append(tile)
+        if len(done) == 3:
+            raise RuntimeError("broken tile")
+
+    with pytest.raises(RuntimeError, match="broken tile"):
+        run(work, tiles(2000, 2000, 100))
+    assert len(done) < 400
+
+
+def test_the_thread_count_is_given_back() -> None:
+    switch = blas._switch()
+    if switch is None:
+        pytest.skip("numpy without OpenBLAS")
+    before = switch.read()
+    inside: list[int] = []
+
+    def use() -> None:
+        with blas.single_threaded():
+            inside.append(switch.read())
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert inside == [1, 1, 1, 1]
+    assert switch.read() == before
