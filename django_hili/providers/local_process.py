@@ -7,11 +7,13 @@ of the site it knows nothing: no settings, no database, no storage.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
 import sys
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -24,18 +26,50 @@ from django_hili.imaging.decode import Picture, decode
 from django_hili.imaging.encode import SourceType, encode_jpeg, encode_png
 from django_hili.providers.frames import pack, unpack_head
 
-_REFUSALS = {"busy_background": Code.BACKGROUND_BUSY}
+if TYPE_CHECKING:
+    from django_hili.engine.cards.models import Models
+
+_REFUSALS = {
+    "busy_background": Code.BACKGROUND_BUSY,
+    "model_unusable": Code.ENGINE_UNAVAILABLE,
+    "model_failed": Code.ENGINE_CRASHED,
+    "model_timed_out": Code.ENGINE_TIMED_OUT,
+    "model_limit": Code.ENGINE_TIMED_OUT,
+}
 
 
-def main(memory_limit: int) -> None:
+def main(arguments: list[str]) -> None:
+    """Limit this process, then serve requests, or probe the site's models and end."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("memory_limit", type=int)
+    parser.add_argument("--models", default="")
+    parser.add_argument("--allow-non-commercial", action="store_true")
+    parser.add_argument("--probe", action="store_true")
+    options = parser.parse_args(arguments)
+    _limit(options.memory_limit)
+    models = _models(options.models, options.allow_non_commercial) if options.models else None
+    if options.probe:
+        sys.stdout.write(json.dumps(models.problems() if models else ()))
+        return
+    _serve_all(models)
+
+
+def _models(folder: str, allow_non_commercial: bool) -> Models:  # noqa: FBT001 - as parsed
+    """Read the site's cards. Imported here: without models nobody pays for what runs them."""
+    from django_hili.engine.cards.folder import Folder
+    from django_hili.engine.cards.models import Models
+
+    return Models(Folder(Path(folder), allow_non_commercial))
+
+
+def _serve_all(models: Models | None) -> None:
     """Serve requests until standard input ends."""
-    _limit(memory_limit)
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not break the framing
     while lengths := requests.read(8):
         head_size, content_size = unpack_head(lengths)
         request = json.loads(requests.read(head_size))
-        answer, content = _serve(request, requests.read(content_size), answers)
+        answer, content = _serve(request, requests.read(content_size), answers, models)
         answers.write(pack(answer, content))
         answers.flush()
 
@@ -47,11 +81,11 @@ def _limit(memory_limit: int) -> None:
 
 
 def _serve(
-    request: dict[str, Any], content: bytes, answers: BinaryIO
+    request: dict[str, Any], content: bytes, answers: BinaryIO, models: Models | None
 ) -> tuple[dict[str, Any], bytes]:
     try:
         picture = decode(content, max_megapixels=request["max_megapixels"])
-        enhanced = _enhance(picture, request, answers)
+        enhanced = _enhance(picture, request, answers, models)
         return _done(picture, enhanced, request)
     except InvalidPhotoError as error:
         return {"kind": "refused", "code": error.code.value}, b""
@@ -62,7 +96,9 @@ def _serve(
         return {"kind": "refused", "code": Code.ENGINE_CRASHED.value}, b""
 
 
-def _enhance(picture: Picture, request: dict[str, Any], answers: BinaryIO) -> Enhanced:
+def _enhance(
+    picture: Picture, request: dict[str, Any], answers: BinaryIO, models: Models | None
+) -> Enhanced:
     def report(stage: str, fraction: float) -> None:
         answers.write(pack({"kind": "progress", "stage": stage, "fraction": round(fraction, 3)}))
         answers.flush()
@@ -76,6 +112,7 @@ def _enhance(picture: Picture, request: dict[str, Any], answers: BinaryIO) -> En
         alpha=None if picture.alpha is None else np.asarray(picture.alpha),
         background=tuple(rgb) if rgb else request["background"],
         progress=report,
+        models=models,
     )
 
 
@@ -125,4 +162,4 @@ def _flattened(pixels: Image.Image, alpha: Image.Image | None) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1:])
