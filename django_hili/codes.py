@@ -25,6 +25,7 @@ class Code(StrEnum):
     PHOTO_TOO_MANY_PIXELS = "photo_too_many_pixels"
     PHOTO_ANIMATED = "photo_animated"
     PHOTO_CMYK_WITHOUT_PROFILE = "photo_cmyk_without_profile"
+    PHOTO_UNREADABLE = "photo_unreadable"
 
     # What was asked for.
     OPTION_INVALID = "option_invalid"
@@ -112,6 +113,10 @@ SENTENCES: Final = {
     Code.PHOTO_CMYK_WITHOUT_PROFILE: _(
         "The photo is in print colours (CMYK) without a colour profile, so its colours are "
         "unknown. Save it as RGB and try again."
+    ),
+    Code.PHOTO_UNREADABLE: _(
+        "The photo could not be read within the limits of time and memory. Save it anew, or "
+        "smaller, and try again."
     ),
     Code.OPTION_INVALID: _("One of the choices could not be read. Check it and try again."),
     Code.OPERATION_MISSING: _("Nothing to do: name a preset or at least one operation."),

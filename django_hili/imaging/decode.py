@@ -14,6 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidPhotoError
 from django_hili.imaging.inspect import FORMATS, Header, inspect
+from django_hili.imaging.profiles import is_srgb
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ def decode(content: bytes, *, max_megapixels: int) -> Picture:
     try:
         image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
         image.load()
+    except MemoryError:  # says nothing of the photo but that it is too much for the limit
+        raise
     except Exception:  # noqa: BLE001 - a decoder may raise anything on hostile bytes
         raise InvalidPhotoError(Code.PHOTO_DAMAGED) from None
     if header.pages > 1:
@@ -74,11 +77,10 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _to_srgb(image: Image.Image, header: Header, notes: list[Code]) -> Image.Image:
-    if header.icc_profile:
+    is_plain = image.mode == "RGB" and is_srgb(header.icc_profile or b"")
+    if header.icc_profile and not is_plain:
         try:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(header.icc_profile))
-            if image.mode == "RGB" and is_srgb(profile):
-                return image
             managed = ImageCms.profileToProfile(
                 image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
             )
@@ -94,11 +96,3 @@ def _to_srgb(image: Image.Image, header: Header, notes: list[Code]) -> Image.Ima
     if image.mode in {"YCbCr", "LAB", "HSV"}:
         return image.convert("RGB")
     raise InvalidPhotoError(Code.PHOTO_FORMAT_UNSUPPORTED)
-
-
-def is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
-    """Say whether a colour profile is one of the many that are all plain sRGB."""
-    try:
-        return ImageCms.getProfileDescription(profile).strip().lower().startswith("srgb")
-    except ImageCms.PyCMSError:
-        return False

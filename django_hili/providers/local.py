@@ -23,8 +23,8 @@ from django_hili.engine.cards.choice import offered
 from django_hili.engine.cards.folder import Folder
 from django_hili.engine.catalogue import AVAILABLE
 from django_hili.exceptions import ProviderError
+from django_hili.imaging.frames import pack, unpack_head
 from django_hili.providers.base import DirectProvider, EnhancedPhoto, Photo, Report, Step
-from django_hili.providers.frames import pack, unpack_head
 from django_hili.vocabulary import Capabilities, Enhancement, Operation, ResultFormat
 
 _MODULE = "django_hili.providers.local_process"

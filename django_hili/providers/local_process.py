@@ -24,7 +24,7 @@ from django_hili.engine.refusals import EngineRefusal
 from django_hili.exceptions import InvalidPhotoError
 from django_hili.imaging.decode import Picture, decode
 from django_hili.imaging.encode import SourceType, encode_jpeg, encode_png
-from django_hili.providers.frames import pack, unpack_head
+from django_hili.imaging.frames import pack, unpack_head
 
 if TYPE_CHECKING:
     from django_hili.engine.cards.models import Models

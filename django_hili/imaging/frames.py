@@ -1,4 +1,4 @@
-"""How the worker and the engine's process talk over a pipe: a JSON head, then raw bytes.
+"""How two processes hand photos over by a pipe: a JSON head, then raw bytes.
 
 Owns the framing only: two big-endian 32-bit lengths, the head, the content.
 """
