@@ -115,7 +115,7 @@ def _answer(request: HttpRequest, picture: Shown | None, plan: rules.Plan) -> Ht
             return HttpResponse(status=status, headers={"Location": target})
     path = picture.result_path
     mime = _MIME[picture.result_format]
-    if "wrong_file" in plan:
+    if "wrong_file" in plan and path.exists():
         return _wrong(path, mime, what=plan["wrong_file"]["what"])
     return _file(path, mime, name=request.path.rpartition("/")[2])
 
@@ -166,7 +166,11 @@ def other(_request: HttpRequest, name: str) -> HttpResponseBase:
         return _file(path, _MIME[picture.source_format], name=name)
     if picture.code != contract.DONE or snapshot.now() < picture.ready_at:
         return HttpResponseNotFound()
-    return _file(_rendered(picture, match[2]), "image/jpeg", name=name)
+    try:
+        return _file(_rendered(picture, match[2]), "image/jpeg", name=name)
+    except OSError:
+        # Forgotten this very moment, or echoed without ever having been decoded.
+        return HttpResponseNotFound()
 
 
 def _rendered(picture: Shown, what: str) -> Path:

@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from http.client import responses
 from typing import Any, Final
@@ -32,6 +33,7 @@ _MOST_HEADERS: Final = 100
 _IDLE_SECONDS: Final = 75.0
 _DRAIN_BYTES: Final = 1024 * 1024
 _BACKLOG: Final = 1024
+_BREATH_SECONDS: Final = 0.05
 _PIECE: Final = 256 * 1024
 
 Environ = dict[str, Any]
@@ -78,6 +80,7 @@ class Server:
 
     def __init__(self, application: Application, *, host: str, port: int) -> None:
         self._application = application
+        self._is_closed = False
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,18 +91,27 @@ class Server:
 
     def serve_forever(self) -> None:
         """Accept connections until the listening socket is closed."""
-        while True:
+        while not self._is_closed:
             try:
                 connection, address = self._socket.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if not self._is_closed:
+                    # One caller gone while it waited, or too many files open: not the end.
+                    _logger.warning("a connection could not be accepted: %s", error)
+                    time.sleep(_BREATH_SECONDS)
+                continue
             thread = threading.Thread(
                 target=self._serve, args=(connection, address[0]), name="hili-http", daemon=True
             )
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                _logger.warning("no more threads: a connection was turned away")
+                connection.close()
 
     def close(self) -> None:
         """Stop listening."""
+        self._is_closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -6,6 +6,7 @@ All pictures of an upload are taken, or none: nothing is kept and nothing charge
 from __future__ import annotations
 
 import random
+import threading
 import uuid
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from django.db import transaction
 
 from django_hili.sandbox import balance, behaviour, contract, state, statements, storage
 from django_hili.sandbox.bodies import SentFile
-from django_hili.sandbox.contract import BAD_PARAMETERS, RefusalError
+from django_hili.sandbox.contract import BAD_PARAMETERS, UPLOAD_FAILED, RefusalError
 from django_hili.sandbox.inspection import Inspected, inspect
 from django_hili.sandbox.ledger import Remark, fingerprint, remark
 from django_hili.sandbox.models import LedgerEntry, Partner, Picture
@@ -22,8 +23,25 @@ from django_hili.sandbox.orders import Order
 from django_hili.sandbox.rules import Plan
 from django_hili.sandbox.workers import pool
 
-_dice = random.Random()  # noqa: S311 - processing times, nothing secret
-_seeded_with: list[int] = []
+
+class _Times:
+    """Processing times, drawn from a row of numbers that the seed repeats."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seed: int | None = None
+        self._dice = random.Random()  # noqa: S311 - how long a picture takes is no secret
+
+    def draw(self, figures: behaviour.Behaviour) -> float:
+        shortest = figures.processing_seconds_min
+        with self._lock:
+            if self._seed != figures.seed:
+                self._seed = figures.seed
+                self._dice.seed(figures.seed)
+            return self._dice.uniform(shortest, max(shortest, figures.processing_seconds_max))
+
+
+_times = _Times()
 
 
 class Upload(NamedTuple):
@@ -54,18 +72,23 @@ def accept(upload: Upload, files: Sequence[SentFile], again: Sequence[str]) -> l
             storage.write(rows[-1].mdf, storage.SOURCE, file.content)
             remarks.append(fingerprint(rows[-1].mdf, LedgerEntry.Event.ACCEPTED, file))
         for picture in old:
-            rows.append(_row_again(upload, picture, now=now))
-            storage.share(rows[-1].mdf, storage.SOURCE, of=picture.mdf)
             name = picture.file_name
+            content = storage.path_of(picture.mdf, storage.SOURCE).read_bytes()
+            seen = inspect(content, mode=behaviour.ECHO)
+            rows.append(_row(upload, seen, now=now, name=name, size=len(content)))
+            storage.write(rows[-1].mdf, storage.SOURCE, content)
             remarks.append(Remark(rows[-1].mdf, LedgerEntry.Event.AGAIN, file_name=name))
         with state.writing():
             _charge(upload, fresh=len(files), again=len(old), now=now, remarks=remarks)
             statements.insert(rows, Picture)
             if mode != behaviour.ECHO:
                 transaction.on_commit(lambda: pool.submit([row.mdf for row in rows]))
-    except BaseException:
+    except BaseException as error:
         for row in rows:
             storage.remove(row.mdf)
+        if isinstance(error, OSError):
+            # The disk is full, or the old picture went this very moment.
+            raise RefusalError(UPLOAD_FAILED) from error
         raise
     return [row.mdf for row in rows]
 
@@ -104,7 +127,8 @@ def _charge(upload: Upload, *, fresh: int, again: int, now: float, remarks: list
 def _row(upload: Upload, seen: Inspected, *, now: float, name: str, size: int) -> Picture:
     order = upload.order
     mode = upload.snapshot.behaviour.mode
-    ready_at = now + _processing_seconds(upload)
+    slower = float(upload.plan.get("slow_processing", {}).get("seconds", 0.0))
+    ready_at = now + _times.draw(upload.snapshot.behaviour) + slower
     fails = upload.plan.get("fails")
     code = contract.DONE if mode == behaviour.ECHO else contract.PROCESSING
     result_format = seen.image_format if mode == behaviour.ECHO else "JPEG"
@@ -132,25 +156,3 @@ def _row(upload: Upload, seen: Inspected, *, now: float, name: str, size: int) -
         ready_at=ready_at,
         expires_at=ready_at + upload.snapshot.behaviour.lifetime_seconds,
     )
-
-
-def _row_again(upload: Upload, picture: Picture, *, now: float) -> Picture:
-    source = storage.path_of(picture.mdf, storage.SOURCE)
-    try:
-        content = source.read_bytes()
-    except FileNotFoundError:
-        raise RefusalError(BAD_PARAMETERS) from None
-    seen = inspect(content, mode=behaviour.ECHO)
-    return _row(upload, seen, now=now, name=picture.file_name, size=len(content))
-
-
-def _processing_seconds(upload: Upload) -> float:
-    """Draw how long a picture takes at least, from a row of numbers that the seed repeats."""
-    figures = upload.snapshot.behaviour
-    if _seeded_with != [figures.seed]:
-        _seeded_with[:] = [figures.seed]
-        _dice.seed(figures.seed)
-    shortest = figures.processing_seconds_min
-    drawn = _dice.uniform(shortest, max(shortest, figures.processing_seconds_max))
-    slower = upload.plan.get("slow_processing", {})
-    return drawn + float(slower.get("seconds", 0.0))

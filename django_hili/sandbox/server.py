@@ -185,6 +185,8 @@ class Sandbox:
     def pause(self) -> None:
         """Stop the process in its tracks: connections are accepted and never answered."""
         self.process.send_signal(signal.SIGSTOP)
+        # The signal takes a moment; WNOWAIT leaves the process to be waited for at its end.
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused process go on."""

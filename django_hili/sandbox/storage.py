@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import os
-import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -47,16 +45,6 @@ def write(mdf: str, kind: str, content: bytes) -> None:
     half_written = path.with_suffix(f".{kind}.part")
     half_written.write_bytes(content)
     half_written.replace(path)
-
-
-def share(mdf: str, kind: str, *, of: str) -> None:
-    """Give a picture the file of another one, without a copy where the disk allows it."""
-    try:
-        os.link(path_of(of, kind), path_of(mdf, kind))
-    except FileExistsError:
-        raise
-    except OSError:
-        shutil.copyfile(path_of(of, kind), path_of(mdf, kind))
 
 
 def remove(mdf: str) -> None:
