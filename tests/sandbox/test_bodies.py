@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 
 import pytest
@@ -117,6 +118,14 @@ def test_what_is_no_request_is_answered_and_ended(sandbox: Sandbox, request_head
         assert answer.split(b" ")[1] == status
         assert b"Connection: close" in answer
     assert sandbox.process.poll() is None
+
+
+def test_callers_who_go_away_at_once_do_not_end_it(sandbox: Sandbox, caller: Caller):
+    for _ in range(500):
+        connection = connected(sandbox)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    assert caller.nums() == 100
 
 
 def test_a_large_upload_goes_by_way_of_a_file(caller: Caller):
