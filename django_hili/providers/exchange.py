@@ -60,22 +60,22 @@ class Arrival:
 
 
 class Passage:
-    """One send's barrier, and whether it was passed: before that, nothing can be charged."""
+    """One send's barrier, and whether the last bytes may have left: before, nothing is charged."""
 
     def __init__(self, barrier: Barrier) -> None:
         self._barrier = barrier
-        self.is_passed = False
+        self.is_open = False
+        """True from the moment the last bytes may leave."""
         self.error: Exception | None = None
         """What the barrier raised instead of letting us through."""
 
     async def go_through(self) -> None:
-        """Await the barrier and remember whether it let us through."""
+        """Await the barrier, and remember what it raised if it did."""
         try:
             await self._barrier()
         except Exception as error:
             self.error = error
             raise
-        self.is_passed = True
 
 
 def moment(text: str) -> float | None:

@@ -175,7 +175,7 @@ class HiliAccount(RemoteProvider):
             )
             self._clock.saw(answer.date)
             handle = handle_in(call, read(call, answer))
-            if passage.is_passed:
+            if passage.is_open:
                 return handle
             # Accepted without its last bytes: what the vendor holds is not the photo.
             failure = ProviderError(Code.SEND_UNKNOWN, vendor_words="accepted too early")
@@ -195,7 +195,7 @@ class HiliAccount(RemoteProvider):
             )
         if error.charged is not None:
             return error
-        if passage.is_passed and self.charging is Charging.UPLOAD:
+        if passage.is_open and self.charging is Charging.UPLOAD:
             code, is_doubtful = Code.SEND_UNKNOWN, True
         else:
             # A send that cannot have cost anything is free to try again.

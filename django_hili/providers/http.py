@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import httpcore
 import httpx
 
 from django_hili import __version__
@@ -37,6 +38,8 @@ from django_hili.providers.remote import Sink
 MAX_ANSWER_BYTES = 1024 * 1024
 _KEPT_OPEN_SECONDS = 50.0
 _UNSENT_BYTES = 128 * 1024
+_ESTABLISHED = 1
+"""The state of an open connection in Linux's `tcp_info`."""
 _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
 _NOT_A_PHOTO = ("text/", "application/json", "application/xml")
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"django-hili/{__version__}"}
@@ -156,15 +159,28 @@ class _Slot:
         What still waits in this machine's buffers would make the last bytes wait as well, and
         everything after the barrier is in doubt until the answer is here.
         """
-        raw = self.stream.get_extra_info("socket") if self.stream is not None else None
         least, since, pause = None, time.monotonic(), 0.001
-        while raw is not None and (unsent := _unacknowledged(raw)):
+        while unsent := _unacknowledged(self._socket):
+            self.check_open()
             if least is None or unsent < least:
                 least, since = unsent, time.monotonic()
             elif time.monotonic() - since > patience:
                 raise httpx.WriteTimeout("")
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.02)
+
+    def check_open(self) -> None:
+        """Raise if the other side has ended the connection.
+
+        httpcore takes this error as its own: it stops writing and reads what the server may have
+        said before it left, such as that there are no credits.
+        """
+        if _has_ended(self._socket):
+            raise httpcore.WriteError
+
+    @property
+    def _socket(self) -> socket.socket | None:
+        return self.stream.get_extra_info("socket") if self.stream is not None else None
 
 
 @dataclass(slots=True)
@@ -206,10 +222,13 @@ class _Exchange:
             while (piece := await _of_caller(anext(pieces, None))) is not None:
                 yield piece
         await self.slot.drained(self.timeouts.write)
+        self.slot.check_open()
         # A commit that waits its turn must not be cut off half-way by our own clock.
         self.deadline.reschedule(None)
         await _of_caller(self.passage.go_through())
         self._allow(self.timeouts.call)
+        self.slot.check_open()
+        self.passage.is_open = True
         yield self.form.tail
 
     def _extensions(self) -> dict[str, Any]:
@@ -331,13 +350,25 @@ def _tls(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-def _unacknowledged(raw: socket.socket) -> int:
+def _unacknowledged(raw: socket.socket | None) -> int:
     """Return how many bytes the other side has not confirmed; 0 where the system cannot tell."""
+    if raw is None:
+        return 0
     try:
         answer = fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4))
     except (OSError, ValueError):
         return 0
     return int(struct.unpack("i", answer)[0])
+
+
+def _has_ended(raw: socket.socket | None) -> bool:
+    """Tell whether the other side has closed or reset; False where the system cannot tell."""
+    if raw is None or not hasattr(socket, "TCP_INFO"):
+        return False
+    try:
+        return raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
+    except OSError:
+        return True
 
 
 def _silence(_record: logging.LogRecord) -> bool:

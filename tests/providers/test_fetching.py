@@ -203,7 +203,7 @@ def test_a_sinks_time_out_comes_out_as_it_is() -> None:
 
 
 def test_a_large_result_is_never_whole_in_memory() -> None:
-    size = 60_000_000
+    size = 30_000_000
 
     async def large(exchange: Exchange) -> None:
         exchange.writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())

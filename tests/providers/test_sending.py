@@ -209,6 +209,51 @@ def test_what_breaks_before_the_barrier_has_cost_nothing(script: Script) -> None
     assert error.code in (Code.PROVIDER_DOWN, Code.PROVIDER_ANSWER_UNREADABLE)
 
 
+def test_a_server_that_leaves_before_the_barrier_is_noticed_at_once() -> None:
+    """Not when a time-out runs out: a slot is too dear for that."""
+    for script in (_cut, _reset):
+        began = time.monotonic()
+        error, barrier = run(failing(script))
+        assert (error.code, barrier.passes) == (Code.PROVIDER_DOWN, 0)
+        assert time.monotonic() - began < 5
+
+
+def test_what_a_server_says_before_it_leaves_is_heard() -> None:
+    async def script(exchange: Exchange) -> None:
+        await exchange.read(exchange.length - 400)
+        await exchange.answer({"code": 9000, "errno": 9101, "msg": "x"})
+        await exchange.read(exchange.length - 200)
+        exchange.writer.write_eof()
+
+    error, barrier = run(failing(script))
+    assert error.code is Code.PROVIDER_NO_CREDITS
+    assert error.charged is False
+    assert barrier.passes == 0
+
+
+def test_a_server_that_leaves_during_the_barrier_cannot_have_accepted() -> None:
+    """The last bytes are still here: there is nothing to be in doubt about."""
+
+    async def journey() -> ProviderError:
+        may_leave = asyncio.Event()
+
+        async def script(exchange: Exchange) -> None:
+            await may_leave.wait()
+            exchange.cut()
+
+        async def barrier() -> None:
+            may_leave.set()
+            await asyncio.sleep(0.3)
+
+        async with visit(script) as (provider, _):
+            with pytest.raises(ProviderError) as caught:
+                await provider.send(upload_of(b"small"), ENHANCEMENT, barrier=barrier)
+        return caught.value
+
+    error = run(journey())
+    assert (error.code, error.charged, error.retryable) == (Code.PROVIDER_DOWN, False, True)
+
+
 async def _cut_after(exchange: Exchange) -> None:
     await exchange.read()
     exchange.cut()
@@ -381,7 +426,7 @@ def test_no_more_connections_than_slots() -> None:
 
 
 def test_a_large_photo_is_never_whole_in_memory() -> None:
-    size, piece = 60_000_000, bytes(64 * 1024)
+    size, piece = 30_000_000, bytes(64 * 1024)
 
     async def pieces() -> AsyncIterator[bytes]:
         left = size
@@ -410,8 +455,8 @@ def test_a_large_photo_is_never_whole_in_memory() -> None:
 
 
 def test_many_photos_at_once_take_no_more_memory_than_the_slots() -> None:
-    """The hundredth photo waits outside: what counts is slots and pieces, not photos."""
-    size, piece, slots = 2_000_000, bytes(64 * 1024), 4
+    """The last photo waits outside: what counts is slots and pieces, not photos."""
+    size, piece, slots = 1_000_000, bytes(64 * 1024), 4
 
     def upload() -> Upload:
         async def pieces() -> AsyncIterator[bytes]:
@@ -441,7 +486,7 @@ def test_many_photos_at_once_take_no_more_memory_than_the_slots() -> None:
             finally:
                 tracemalloc.stop()
 
-    few, many = run(journey(slots)), run(journey(20 * slots))
+    few, many = run(journey(slots)), run(journey(10 * slots))
     assert many < few + 1_000_000
 
 
