@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidPhotoError
-from django_hili.imaging.inspect import FORMATS, Header, inspect
+from django_hili.imaging.inspect import Header, inspect, reading
 from django_hili.imaging.profiles import is_srgb
 
 
@@ -32,20 +32,16 @@ def decode(content: bytes, *, max_megapixels: int) -> Picture:
     """Decode the first picture of `content`. Raises `InvalidPhotoError`."""
     header = inspect(content, max_megapixels=max_megapixels)
     notes: list[Code] = []
-    try:
-        image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
-        image.load()
-    except MemoryError:  # says nothing of the photo but that it is too much for the limit
-        raise
-    except Exception:  # noqa: BLE001 - a decoder may raise anything on hostile bytes
-        raise InvalidPhotoError(Code.PHOTO_DAMAGED) from None
-    if header.pages > 1:
-        notes.append(Code.WARN_FIRST_PAGE)
-    if header.orientation != 1:
-        image = ImageOps.exif_transpose(image)
-    image = _eight_bits(image, header, notes)
-    colours, alpha = _split_alpha(image)
-    colours = _to_srgb(colours, header, notes)
+    with reading(content, max_megapixels=max_megapixels) as opened:
+        opened.load()
+        image: Image.Image = opened
+        if header.pages > 1:
+            notes.append(Code.WARN_FIRST_PAGE)
+        if header.orientation != 1:
+            image = ImageOps.exif_transpose(image)
+        image = _eight_bits(image, header, notes)
+        colours, alpha = _split_alpha(image)
+        colours = _to_srgb(colours, header, notes)
     for plane in filter(None, (colours, alpha)):
         # Pillow carries comments and profiles along in `info` and would write them out again.
         plane.info = {}

@@ -5,9 +5,11 @@ Owns the refusal of everything that should never reach a decoder. Knows no stora
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
@@ -49,18 +51,41 @@ def inspect(content: bytes, *, max_megapixels: int) -> Header:
     """Read the header of `content`. Raises `InvalidPhotoError` for what must not be decoded."""
     if not content:
         raise InvalidPhotoError(Code.PHOTO_EMPTY)
-    image = _open(content, max_megapixels)
+    with reading(content, max_megapixels=max_megapixels) as image:
+        return _header(content, image, max_megapixels)
+
+
+@contextlib.contextmanager
+def reading(content: bytes, *, max_megapixels: int) -> Iterator[Image.Image]:
+    """Open `content`, and turn whatever goes wrong while it is read into `InvalidPhotoError`.
+
+    The border to Pillow: on hostile bytes any of its methods may raise anything, and warn.
+    """
+    try:
+        with warnings.catch_warnings():
+            # The size is checked right after opening, against our own and lower limit. Other
+            # warnings tell of a photo's insides, which concern nobody who reads a log.
+            warnings.simplefilter("ignore")
+            yield Image.open(io.BytesIO(content), formats=FORMATS)
+    except (InvalidPhotoError, MemoryError):
+        raise
+    except Image.DecompressionBombError:
+        raise InvalidPhotoError(Code.PHOTO_TOO_MANY_PIXELS, limit=max_megapixels) from None
+    except UnidentifiedImageError:
+        raise InvalidPhotoError(_why_unidentified(content)) from None
+    except Exception:  # noqa: BLE001 - a decoder may raise anything on hostile bytes
+        raise InvalidPhotoError(Code.PHOTO_DAMAGED) from None
+
+
+def _header(content: bytes, image: Image.Image, max_megapixels: int) -> Header:
     if image.width * image.height > max_megapixels * 1_000_000:
         raise InvalidPhotoError(Code.PHOTO_TOO_MANY_PIXELS, limit=max_megapixels)
     # MPO is a JPEG with further pictures behind it, as phones write them.
     kind = "JPEG" if image.format == "MPO" else str(image.format)
-    pages = 1 if kind == "JPEG" else int(getattr(image, "n_frames", 1))
-    if pages > 1 and kind != "TIFF":
-        raise InvalidPhotoError(Code.PHOTO_ANIMATED)
     icc = image.info.get("icc_profile")
     if image.mode == "CMYK" and not icc:
         raise InvalidPhotoError(Code.PHOTO_CMYK_WITHOUT_PROFILE)
-    return Header(
+    header = Header(
         format=kind,
         width=image.width,
         height=image.height,
@@ -68,22 +93,12 @@ def inspect(content: bytes, *, max_megapixels: int) -> Header:
         bits=_bits(content, image),
         orientation=_orientation(image),
         icc_profile=icc if isinstance(icc, bytes) else None,
-        pages=pages,
+        # Last: looking for further pages leaves the first one behind.
+        pages=1 if kind == "JPEG" else int(getattr(image, "n_frames", 1)),
     )
-
-
-def _open(content: bytes, max_megapixels: int) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            # The size is checked right after, against our own and lower limit.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(content), formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise InvalidPhotoError(Code.PHOTO_TOO_MANY_PIXELS, limit=max_megapixels) from None
-    except UnidentifiedImageError:
-        raise InvalidPhotoError(_why_unidentified(content)) from None
-    except Exception:  # noqa: BLE001 - a decoder may raise anything on hostile bytes
-        raise InvalidPhotoError(Code.PHOTO_DAMAGED) from None
+    if header.pages > 1 and kind != "TIFF":
+        raise InvalidPhotoError(Code.PHOTO_ANIMATED)
+    return header
 
 
 def _why_unidentified(content: bytes) -> Code:

@@ -70,7 +70,7 @@ def test_nothing_of_it_is_decoded_here(kind, monkeypatch):
     monkeypatch.setattr("PIL.ImageCms.ImageCmsProfile", refuse)
     monkeypatch.setattr(decode, "decode", refuse)
     if kind not in {"turned jpeg", "deep png", "profile"}:
-        monkeypatch.setattr(inspect, "_open", refuse)
+        monkeypatch.setattr(inspect, "_header", refuse)
     assert clean.clean(APART[kind], max_megapixels=40).width
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -132,3 +133,15 @@ def test_a_flipped_bit_in_a_png_is_noticed():
     content[len(content) // 2] ^= 0x10
     with pytest.raises(InvalidPhotoError):
         clean(bytes(content), max_megapixels=40)
+
+
+def test_a_second_page_that_is_none_is_noticed():
+    """Found by the fuzzing: Pillow raised a TypeError while it counted the pages."""
+    content = photos.saved(photos.picture(), "TIFF")
+    (start,) = struct.unpack_from("<I", content, 4)
+    (entries,) = struct.unpack_from("<H", content, start)
+    made = bytearray(content + b"\0" * 6)
+    struct.pack_into("<I", made, start + 2 + 12 * entries, len(content))
+    with pytest.raises(InvalidPhotoError) as refusal:
+        clean(bytes(made), max_megapixels=40)
+    assert refusal.value.code == Code.PHOTO_DAMAGED
