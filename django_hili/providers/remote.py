@@ -71,7 +71,8 @@ class RemoteProvider(Provider):
 
     Everything raises `ProviderError`, whose `charged` is False where the call has certainly cost
     nothing, also where the barrier was passed. `SEND_UNKNOWN` says that a send may have been
-    accepted: it is never sent again on a guess. What a barrier, a sink or an upload's pieces raise comes out as it is.
+    accepted: it is never sent again on a guess. What a barrier, a sink or an upload's pieces
+    raise comes out as it is.
     """
 
     handles_per_call: int = 1

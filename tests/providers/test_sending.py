@@ -8,21 +8,26 @@ import email.policy
 import time
 import tracemalloc
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from django_hili.codes import Code
 from django_hili.exceptions import LostLeaseError, ProviderError
+from django_hili.providers.hili import HiliProvider
 from django_hili.providers.remote import Upload
 from django_hili.testing import CountingBarrier, sample_photo, upload_of
+from tests.providers import certificates
 from tests.providers.raw import (
     ACCEPTED,
     ENHANCEMENT,
     HANDLE,
     THIRD_CODE,
     Exchange,
+    RawVendor,
     Script,
+    options,
     run,
     saying,
     visit,
@@ -132,6 +137,41 @@ def test_the_barrier_waits_for_a_server_that_does_not_read() -> None:
             may_read.set()
             await sending
         assert len(awaited_at) == 1
+
+    run(journey())
+
+
+def test_the_barrier_holds_over_tls(tmp_path: Path) -> None:
+    async def journey() -> None:
+        certificate = certificates.make(tmp_path)
+        may_read = asyncio.Event()
+        before: list[bytes] = []
+        exchanges: list[Exchange] = []
+
+        async def script(exchange: Exchange) -> None:
+            exchanges.append(exchange)
+            await may_read.wait()
+            await exchange.read()
+            await exchange.answer(ACCEPTED)
+
+        async def barrier() -> None:
+            await asyncio.sleep(0.2)
+            before.append(bytes(exchanges[0].received))
+
+        tls = certificates.server_context(certificate, [])
+        async with RawVendor(script, tls=tls) as vendor:
+            provider = HiliProvider("hili", options(vendor, ca_file=str(certificate)))
+            content = PHOTO * 3
+            sending = asyncio.create_task(
+                provider.send(upload_of(content), ENHANCEMENT, barrier=barrier)
+            )
+            await asyncio.sleep(0.4)
+            assert before == []
+            may_read.set()
+            assert await sending == HANDLE
+            await provider.aclose()
+        assert before[0].endswith(content)
+        assert TAIL_WORD in bytes(exchanges[0].received)
 
     run(journey())
 
@@ -462,7 +502,7 @@ def test_many_photos_at_once_take_no_more_memory_than_the_slots() -> None:
         async def pieces() -> AsyncIterator[bytes]:
             for start in range(0, size, len(piece)):
                 # A new object each time, as a storage would give.
-                yield bytearray(min(len(piece), size - start))
+                yield bytes(bytearray(min(len(piece), size - start)))
 
         return Upload(size, "image/jpeg", pieces)
 

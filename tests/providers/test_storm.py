@@ -68,7 +68,7 @@ def test_what_is_said_of_the_credit_is_true(seed: int) -> None:
         async with visit(books, slots=6, timeouts={"read": 5, "write": 5}) as (provider, _):
 
             async def one() -> None:
-                lost = LostLeaseError() if dice.random() < 0.1 else None
+                lost = LostLeaseError() if dice.random() < 0.25 else None
                 barrier = CountingBarrier(lost)
                 try:
                     handles.add(await provider.send(upload_of(PHOTO), ENHANCEMENT, barrier=barrier))
