@@ -40,6 +40,8 @@ class LimitSettings:
     """Width × height of an uploaded photo, in millions."""
     max_result_side: int = 6000
     """Pixels on the longer side of a result, whatever the provider could do."""
+    max_result_bytes: int = 100 * MIB
+    """Size of a result that a remote provider sends back."""
     max_photos_per_batch: int = 500
     """Photos that one admin action may take."""
 

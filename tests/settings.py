@@ -112,6 +112,19 @@ HILI = {
     "PRIVACY": {"CONTACT": "privacy@example.org", "HOME_REGION": "DE"},
     "WORKER": {"LEASE": timedelta(seconds=float(os.environ.get("HILI_TEST_LEASE", "60")))},
 }
+if _vendor := os.environ.get("HILI_TEST_VENDOR"):
+    HILI["PROVIDERS"] = {
+        "local": {"BACKEND": "django_hili.providers.local.LocalProvider"},
+        "hili": {
+            "BACKEND": "django_hili.providers.hili.HiliProvider",
+            "OPTIONS": {
+                "third_code": "sandbox",
+                "secret_key": "sandbox-secret",
+                "base_url": _vendor,
+                "charging": os.environ.get("HILI_TEST_CHARGING", "upload"),
+            },
+        },
+    }
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.SessionAuthentication",

@@ -24,28 +24,37 @@ def claim(
     limit: int,
     lease: dt.timedelta,
     now: dt.datetime,
+    provider: str,
+    takes_up_as: JobStatus = JobStatus.PROCESSING,
+    adopts: Sequence[JobStatus] = (JobStatus.PROCESSING, JobStatus.FETCHING),
     only: Sequence[uuid.UUID] | None = None,
 ) -> list[PhotoJob]:
-    """Take up at most `limit` due or stalled jobs, the longest-waiting first.
+    """Take up at most `limit` due jobs of a provider, and silent workers' jobs before them.
 
-    Each is claimed by one conditional update; where two workers reach for the same row, one
-    of them gets it. `only` narrows the choice to the jobs a caller waits for.
+    A waiting job goes on as `takes_up_as`; one that a silent worker left in a state of `adopts`
+    goes on as processing. Each is claimed by one conditional update; where two workers reach
+    for the same row, one of them gets it. `only` narrows the choice to the jobs a caller waits
+    for.
     """
     database = router.db_for_write(PhotoJob)
-    rows = PhotoJob.objects.using(database).filter(_claimable(now))
+    rows = PhotoJob.objects.using(database).filter(provider=provider)
     if only is not None:
         rows = rows.filter(pk__in=only)
-    candidates = list(rows.order_by("due_at").values_list("pk", "token")[:limit])
+    silent = Q(status__in=list(adopts), lease_until__lte=now)
+    waiting = Q(status=JobStatus.QUEUED, due_at__lte=now)
+    candidates = [
+        (*row, claimable, status)
+        for claimable, status in ((silent, JobStatus.PROCESSING), (waiting, takes_up_as))
+        for row in rows.filter(claimable).order_by("due_at").values_list("pk", "token")[:limit]
+    ][:limit]
     if not candidates:
         return []
     with transaction.atomic(using=database):
         claimed = [
             pk
-            for pk, token in candidates
-            if PhotoJob.objects.using(database)
-            .filter(_claimable(now), pk=pk, token=token)
-            .update(
-                status=JobStatus.PROCESSING,
+            for pk, token, claimable, status in candidates
+            if rows.filter(claimable, pk=pk, token=token).update(
+                status=status,
                 token=F("token") + 1,
                 attempts=F("attempts") + 1,
                 lease_owner=worker,
@@ -72,6 +81,17 @@ def report(*, job: PhotoJob, stage: str, percent: int) -> None:
 
 def release(*, job: PhotoJob, now: dt.datetime) -> bool:
     """Give a job back untouched, for the next worker to take up at once."""
+    return put_off(job=job, until=now)
+
+
+def let_go(*, job: PhotoJob, now: dt.datetime) -> bool:
+    """Leave a job in its state for the next worker to adopt at once."""
+    mine = PhotoJob.objects.filter(pk=job.pk, token=job.token, status__in=ACTIVE)
+    return bool(mine.update(lease_until=now, lease_owner=""))
+
+
+def put_off(*, job: PhotoJob, until: dt.datetime) -> bool:
+    """Queue a job again without counting the attempt: the provider was the reason."""
     mine = PhotoJob.objects.filter(pk=job.pk, token=job.token, status__in=ACTIVE)
     return bool(
         mine.update(
@@ -79,11 +99,17 @@ def release(*, job: PhotoJob, now: dt.datetime) -> bool:
             lease_until=None,
             lease_owner="",
             attempts=F("attempts") - 1,
-            due_at=now,
+            due_at=until,
             stage="",
             percent=None,
         )
     )
+
+
+def silent_senders(*, provider: str, now: dt.datetime) -> list[PhotoJob]:
+    """Return the jobs whose worker fell silent while a photo was leaving."""
+    rows = PhotoJob.objects.filter(provider=provider, status=JobStatus.SENDING)
+    return list(rows.filter(lease_until__lte=now))
 
 
 def has_work(*, now: dt.datetime, only: Sequence[uuid.UUID] | None = None) -> bool:

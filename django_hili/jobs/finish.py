@@ -67,6 +67,14 @@ def fail(*, job: PhotoJob, code: Code, now: dt.datetime) -> None:
     _announce(enhancement_failed, job)
 
 
+def back_to_processing(*, job: PhotoJob, now: dt.datetime) -> None:
+    """Undo the start of storing, so that the result can be fetched again. Idempotent."""
+    rows = PhotoJob.objects.filter(pk=job.pk, token=job.token)
+    with transaction.atomic(using=_database()):
+        rows.filter(status=JobStatus.FETCHING).update(status=JobStatus.PROCESSING)
+        condemn(_media_of(job).filter(kind=MediaKind.RESULT), EraseCause.JOB_ENDED, now)
+
+
 def try_again(*, job: PhotoJob, delay: dt.timedelta, now: dt.datetime) -> None:
     """Queue a job again for later. Raises `LostLeaseError` if it is no longer this worker's."""
     with transaction.atomic(using=_database()):

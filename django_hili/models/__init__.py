@@ -5,12 +5,16 @@ what belongs to a vanished user is found and erased. A `Subject` stands between.
 """
 
 from django_hili.models.batch import PhotoBatch
+from django_hili.models.disclosure import Disclosure, SendState
 from django_hili.models.job import Basis, HeldReason, JobStatus, PhotoJob
 from django_hili.models.media import EraseCause, Media, MediaKind, MediaState
+from django_hili.models.provider_state import Breaker, ProviderState
 from django_hili.models.subject import Subject
 
 __all__ = [
     "Basis",
+    "Breaker",
+    "Disclosure",
     "EraseCause",
     "HeldReason",
     "JobStatus",
@@ -19,5 +23,7 @@ __all__ = [
     "MediaState",
     "PhotoBatch",
     "PhotoJob",
+    "ProviderState",
+    "SendState",
     "Subject",
 ]

@@ -45,7 +45,8 @@ def test_jobs_are_done_by_a_plain_qcluster(anna, photo, stored):
         )
         late = django_hili.enhance(photo, operations=["sr"], scale=2, subject=anna)
         wait_until(lambda: status_of(late) == JobStatus.DONE, what="a fourth result")
-    assert len(stored()) == 4
+        # The sources are deleted right behind the commit that ends a job.
+        wait_until(lambda: len(stored()) == 4, what="the sources to be gone")
     assert not Failure.objects.exists()
     assert not Success.objects.filter(func=queue.SHIFT).exists()
 

@@ -72,7 +72,7 @@ def test_a_sweep_of_many(say):
     assert not Media.objects.exists()
     say(
         "G8",
-        f"a sweep of {PHOTOS:,} expired photos: {limit / ours:.2f} of the rate of one DELETE and as "
+        f"a sweep of {PHOTOS:,} photos: {limit / ours:.2f} of the rate of one DELETE and as "
         f"many unlinks ({PHOTOS / ours:,.0f} against {PHOTOS / limit:,.0f} a second; goal 0.5), "
         f"+{memory() - before:.0f} MB (goal 10)",
     )

@@ -20,7 +20,9 @@ LEASE = dt.timedelta(seconds=60)
 
 def take(worker, *, now=None, limit=10, only=None):
     now = now or timezone.now()
-    return claim.claim(worker=worker, limit=limit, lease=LEASE, now=now, only=only)
+    return claim.claim(
+        worker=worker, limit=limit, lease=LEASE, now=now, only=only, provider="local"
+    )
 
 
 @pytest.mark.django_db

@@ -32,7 +32,9 @@ def test_a_waiting_job_and_its_source_are_gone(anna, photo, stored):
 def test_a_job_being_worked_on_leaves_nothing_behind(anna, photo, stored):
     job = django_hili.enhance(photo, preset="photo-4x", subject=anna)
     now = timezone.now()
-    mine = claim.claim(worker="w", limit=1, lease=dt.timedelta(minutes=1), now=now)[0]
+    mine = claim.claim(
+        worker="w", limit=1, lease=dt.timedelta(minutes=1), now=now, provider="local"
+    )[0]
     result = EnhancedPhoto(photo, "image/jpeg", 60, 40)
     media = finish.begin_storing(job=mine, result=result, now=now)
     delete_jobs(job_ids=[job.pk])

@@ -219,7 +219,7 @@ def test_a_paused_workers_late_result_is_thrown_away(anna, photo, work, stored):
 
     job = django_hili.enhance(photo, operations=["sr"], scale=2, subject=anna)
     now = timezone.now()
-    slow = claim.claim(worker="slow", limit=1, lease=dt.timedelta(0), now=now)[0]
+    slow = claim.claim(worker="slow", limit=1, lease=dt.timedelta(0), now=now, provider="local")[0]
     late = EnhancedPhoto(photo, "image/jpeg", 60, 40)
     media = finish.begin_storing(job=slow, result=late, now=now)
     vault.write(media, late.content)

@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from django_hili.jobs.run import Runner, RunReport
+from django_hili.jobs.desk import RunReport
+from django_hili.jobs.run import Runner
 
 
 class Command(BaseCommand):
