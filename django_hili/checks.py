@@ -26,8 +26,9 @@ _SHORTEST_RETRY = 60
 
 def register_all() -> None:
     """Register every check once."""
-    for check in (check_settings, check_providers, check_storage, check_queue):
+    for check in (check_settings, check_providers, check_models, check_storage, check_queue):
         register(check, "django_hili")
+    register(check_probes, "django_hili", deploy=True)
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
@@ -50,6 +51,20 @@ def check_providers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
         for alias in _aliases()
         for problem in _provider_problems(alias)
     ]
+
+
+def check_models(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """E005: every model card can be read, is allowed, and belongs to a file that is safe to run."""
+    hint = "Correct the card, or take it out of the folder."
+    return [_error(text, hint, "E005") for text in _model_problems("card_problems")]
+
+
+def check_probes(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """E006, with --deploy only: every model, run once on a made picture, keeps to its card."""
+    known = set(_model_problems("card_problems"))
+    hint = "Correct the card: it belongs to this one file, not to the family of models."
+    found = (text for text in _model_problems("probe_problems") if text not in known)
+    return [_error(text, hint, "E006") for text in found]
 
 
 def check_storage(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
@@ -114,6 +129,23 @@ def _provider_problems(alias: str) -> Sequence[str]:
         return build_provider(alias).problems()
     except ImproperlyConfigured as error:
         return (str(error),)
+
+
+def _model_problems(method: str) -> Sequence[str]:
+    """Ask every provider that runs models of its own; most have no such method."""
+    return [
+        f"A model of the provider {alias!r}: {problem}"
+        for alias in _aliases()
+        for problem in _asked(alias, method)
+    ]
+
+
+def _asked(alias: str, method: str) -> Sequence[str]:
+    try:
+        found: Sequence[str] = getattr(build_provider(alias), method, tuple)()
+    except ImproperlyConfigured:
+        return ()  # E002 says so
+    return found
 
 
 def _storage_alias() -> str:

@@ -10,14 +10,8 @@ from django_hili.engine.refusals import EngineRefusal
 
 
 def offered(cards: Collection[Card]) -> frozenset[str]:
-    """The operations that can be asked for because of these cards.
-
-    For scratches a card may only find or only fill. Half is not offered where the engine itself
-    cannot do the other.
-    """
-    kinds = {card.output.kind for card in cards if card.operation == "scratch"}
-    whole = AVAILABLE["scratch"] is None or kinds == {"mask", "image"}
-    return frozenset(card.operation for card in cards if card.operation != "scratch" or whole)
+    """The operations that can be asked for because of these cards."""
+    return frozenset(card.operation for card in cards)
 
 
 def candidates(

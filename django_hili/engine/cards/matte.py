@@ -10,6 +10,7 @@ from django_hili.engine.pixels import Pixels, Plane, reduced
 LONGEST = 512
 NEAR, FAR = 4.0, 24.0
 """How far colours are carried, in pixels of the reduced copy; the farther where nothing is near."""
+SURE = 0.85
 STRIP = 256
 
 
@@ -41,11 +42,12 @@ def freed(pixels: Pixels, alpha: Pixels) -> Pixels:
 
 
 def _carried(colours: Plane, share: Plane) -> Plane:
-    """The colours of what `share` says, continued beyond it."""
+    """The colours where `share` is sure, continued beyond; half-covered pixels would tint them."""
+    sure = ((share - SURE) / (1 - SURE)).clip(0, 1).astype(np.float32)
     out = np.full_like(colours, colours.mean())
     for deviation in (FAR, NEAR):
-        weight = gaussian(share, deviation)[..., None].clip(0, 1)
-        mean = gaussian(colours * share[..., None], deviation) / np.maximum(weight, 1e-3)
+        weight = gaussian(sure, deviation)[..., None].clip(0, 1)
+        mean = gaussian(colours * sure[..., None], deviation) / np.maximum(weight, 1e-3)
         trust = (weight / 0.05).clip(0, 1)
         out = trust * mean + (1 - trust) * out
     return out

@@ -23,6 +23,7 @@ from django_hili.engine.cards.model import Model, Turn
 from django_hili.engine.cards.probe import probe
 from django_hili.engine.cards.table import CardError
 from django_hili.engine.cards.tensors import levels, picture
+from django_hili.engine.catalogue import AVAILABLE
 from django_hili.engine.filters import enlarged_rows
 from django_hili.engine.pipeline import Done, Step, Task, Tell
 from django_hili.engine.pixels import Mask, Pixels, Plane, resize
@@ -164,6 +165,8 @@ class Models:
     def _found(self, task: Task, finders: list[Card], tell: Tell) -> tuple[Mask, str]:
         if task.mask is not None:
             return task.mask, "mask:drawn"
+        if not finders and (reason := AVAILABLE["scratch"]):
+            raise EngineRefusal(reason, "There is no card that finds scratches. Draw a mask.")
         if not finders:
             return scratching.grown(scratching.find(task.pixels, tell)), "net:scratch"
         card = finders[0]

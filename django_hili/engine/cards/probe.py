@@ -13,9 +13,7 @@ from django_hili.engine.cards.tensors import levels, picture
 from django_hili.engine.pixels import Mask, Pixels, Plane, luma, resize
 
 LIKENESS = 0.5
-"""Least correlation of a picture with what a model that keeps pictures makes of it; wrong ranges
-measured below .1.
-"""
+"""Least likeness, 0..1, of a picture and what a model that keeps pictures makes of it."""
 PATIENCE = 60.0
 """Seconds."""
 FREE = 256
@@ -92,14 +90,11 @@ def _alike(new: Pixels, made: Pixels, hole: Mask) -> None:
         else new
     )
     ours, theirs = luma(made)[~hole], luma(small)[~hole]
-    spread = float(ours.std() * theirs.std())
-    likeness = (
-        float(((ours - ours.mean()) * (theirs - theirs.mean())).mean()) / spread
-        if spread > 1e-3
-        else 0.0
-    )
+    # Correlation, less where contrast was lost: a picture of two neighbouring levels is not alike.
+    spread = float(ours.std() * max(theirs.std(), ours.std()))
+    likeness = float(((ours - ours.mean()) * (theirs - theirs.mean())).mean()) / spread
     if likeness < LIKENESS:
         raise CardError(
-            f"The probe's picture came back unlike itself (correlation {likeness:.2f}): "
+            f"The probe's picture came back unlike itself (likeness {likeness:.2f}): "
             "check 'color', 'range', 'mean', 'std' of [input] and 'range', 'kind' of [output]."
         )

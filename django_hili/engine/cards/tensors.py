@@ -96,18 +96,18 @@ def picture(answer: Plane, window: Pixels, card: Card) -> Pixels:
 def _planes(pixels: Pixels, color: str) -> Plane:
     """H x W x channels, 0..255."""
     if color == "L":
-        return (colours.lightness(pixels) * np.float32(2.55))[..., None]
+        return colours.lightness(pixels)[..., None] * np.float32(2.55)
     if color == "Y":
         return luma(pixels)[..., None]
     if color == "GREY_RGB" or pixels.ndim == 2:
         return np.stack([luma(pixels)] * 3, 2)
     planes: Plane = pixels.astype(np.float32)
-    return planes[..., ::-1] if color == "BGR" else planes
+    return np.flip(planes, 2) if color == "BGR" else planes
 
 
 def _activated(planes: Plane, activation: str) -> Plane:
     if activation == "sigmoid":
-        return np.float32(0.5) + np.float32(0.5) * np.tanh(planes * np.float32(0.5))
+        planes = np.tanh(planes * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
     if activation == "minmax":
         low, high = float(planes.min()), float(planes.max())
         return (planes - np.float32(low)) / np.float32(max(high - low, 1e-6))
