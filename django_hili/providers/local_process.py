@@ -47,11 +47,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--probe", action="store_true")
     options = parser.parse_args(arguments)
     _limit(options.memory_limit)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a library that prints must not break the framing
     models = _models(options.models, options.allow_non_commercial) if options.models else None
     if options.probe:
-        sys.stdout.write(json.dumps(models.problems() if models else ()))
+        with answers:
+            answers.write(json.dumps(models.problems() if models else ()).encode())
         return
-    _serve_all(models)
+    _serve_all(answers, models)
 
 
 def _models(folder: str, allow_non_commercial: bool) -> Models:  # noqa: FBT001 - as parsed
@@ -62,10 +65,9 @@ def _models(folder: str, allow_non_commercial: bool) -> Models:  # noqa: FBT001 
     return Models(Folder(Path(folder), allow_non_commercial))
 
 
-def _serve_all(models: Models | None) -> None:
+def _serve_all(answers: BinaryIO, models: Models | None) -> None:
     """Serve requests until standard input ends."""
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a library that prints must not break the framing
+    requests = sys.stdin.buffer
     while lengths := requests.read(8):
         head_size, content_size = unpack_head(lengths)
         request = json.loads(requests.read(head_size))

@@ -22,6 +22,9 @@ from django_hili.engine.tiles import WORKERS
 
 MISSING = 'onnxruntime is missing. Install it with: pip install "django-hili[onnx]"'
 
+OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "allocate memory", "PosixThread")
+"""What onnxruntime says, by address space used up: the last one is a thread without a stack."""
+
 
 def onnxruntime() -> Any:
     """Import the optional library, or raise CardError that names the extra."""
@@ -58,7 +61,7 @@ class Model:
                 content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base
-            raise CardError(f"onnxruntime cannot load {card.file}: {_first_line(error)}") from None
+            raise CardError(f"onnxruntime cannot load {card.file}: {_reason(error)}") from None
 
     def tile(self) -> tuple[int, int]:
         """Height and width of every tile and window."""
@@ -107,7 +110,7 @@ class Model:
                 raise EngineRefusal(
                     "model_timed_out", "The model took too long over this photo."
                 ) from None
-            raise CardError(f"onnxruntime cannot run {card.file}: {_first_line(error)}") from None
+            raise CardError(f"onnxruntime cannot run {card.file}: {_reason(error)}") from None
         return decode(np.asarray(answers[card.output.index]), card)
 
 
@@ -125,5 +128,9 @@ class Turn:
         return self.model.run(window, mask, self._options)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no reason given"])[0][:200]
+def _reason(error: Exception) -> str:
+    """The first line of what onnxruntime says, or in plain words that memory ran out."""
+    said = (str(error).strip().splitlines() or ["no reason given"])[0]
+    if isinstance(error, MemoryError) or any(word in said for word in OUT_OF_MEMORY):
+        return "it needs more memory than 'memory_limit' allows."
+    return said[:200]

@@ -1,4 +1,4 @@
-"""Owns what the tests of cards share: an empty folder of models, a made photo, a way to run one operation."""
+"""Owns what the tests of cards share: an empty folder of models and a made photo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns small ONNX graphs with the ends of real models and a function that is known, and their cards."""
+"""Owns small ONNX graphs with the ends of real models and a known function, and their cards."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def affine(
     side: Shape = ("h", "w"),
     outputs: int = 1,
 ) -> onnx.ModelProto:
-    """Channels take.. of the input times factor plus offset; further outputs are zeros, as of side heads."""
+    """Channels from `take` on, times factor plus offset; further outputs are zeros."""
     shape = [1, channels_out, *side]
     names = ["output", *(f"side{k}" for k in range(1, outputs))]
     nodes = [
@@ -141,6 +141,16 @@ def inpainter(side: int, level: float = 100.0) -> onnx.ModelProto:
     )
 
 
+FILLER = """
+[input]
+name = "image"
+[[extra]]
+name = "mask"
+kind = "mask"
+[output]
+kind = "image"
+range = [0, 255]
+"""
 LICENCE = '[licence]\nspdx = "MIT"\ncommercial = true\n'
 
 

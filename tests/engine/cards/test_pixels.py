@@ -1,4 +1,4 @@
-"""What a card says about colours, ranges and types is what the graph gets, and its answer is read in the same way."""
+"""What a card says of colours, ranges and types is what the graph gets and how it is read."""
 
 from __future__ import annotations
 
@@ -38,12 +38,18 @@ ONE = np.array([[[10, 100, 250]]], np.uint8)
         ("", [10 / 255, 100 / 255, 250 / 255]),
         ('color = "BGR"\nrange = [0, 255]\nmean = [1, 2, 3]\n', [249, 98, 7]),
         ("range = [-1, 1]\n", [10 / 127.5 - 1, 100 / 127.5 - 1, 250 / 127.5 - 1]),
-        ('color = "Y"\nrange = [16, 235]\n', [16 + 219 * (0.299 * 10 + 0.587 * 100 + 0.114 * 250) / 255]),
+        (
+            'color = "Y"\nrange = [16, 235]\n',
+            [16 + 219 * (0.299 * 10 + 0.587 * 100 + 0.114 * 250) / 255],
+        ),
         ('color = "GREY_RGB"\nrange = [0, 255]\nstd = 2\n', None),
-        ("mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]\n", [(10 / 255 - 0.485) / 0.229, (100 / 255 - 0.456) / 0.224, (250 / 255 - 0.406) / 0.225]),
+        (
+            "mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]\n",
+            [(10 / 255 - 0.485) / 0.229, (100 / 255 - 0.456) / 0.224, (250 / 255 - 0.406) / 0.225],
+        ),
         ('color = "L"\nrange = [0, 100]\n', [47.08]),
     ],
-)  # fmt: skip
+)
 def test_what_goes_in(shelf: Path, tables: str, wanted: list[float] | None) -> None:
     card = shelve(shelf, "card", keeper(), "repair", f"[input]\n{tables}{SMALL}")
     if wanted is None:

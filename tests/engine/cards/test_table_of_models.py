@@ -1,4 +1,4 @@
-"""One graph with the ends of each model family that the design names: what goes in, what comes out, pixel by pixel."""
+"""One graph with the ends of each model family: what goes in, what comes out, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django_hili.engine.cards.models import Models
 from django_hili.engine.pipeline import Enhanced, enhance
 from django_hili.engine.pixels import luma
 from tests.engine.cards.graphs import (
+    FILLER,
     affine,
     constant,
     enlarger,
@@ -101,7 +102,7 @@ def test_repair_keeps_size_and_pixels(
 
 
 def test_ddcolor(shelf: Path, photo: np.ndarray) -> None:
-    """512 x 512, grey as RGB 0..1 in; a* and b* out: here R and G times 12, so light parts get warm."""
+    """512 x 512, grey as RGB 0..1 in; a* and b* out: here 12 times the light."""
     shelve(
         shelf,
         "ddcolor",
@@ -139,7 +140,8 @@ def test_deoldify(shelf: Path) -> None:
         [port("output", [1, 3, "h", "w"])],
         [constant("tint", np.reshape([30.0, 0.0, -30.0], (1, 3, 1, 1)))],
     )
-    tables = '[input]\ncolor = "GREY_RGB"\nrange = [0, 255]\nmultiple = 32\nsize = 96\n[output]\nkind = "image"\n'
+    tables = '[input]\ncolor = "GREY_RGB"\nrange = [0, 255]\nmultiple = 32\nsize = 96\n'
+    tables += '[output]\nkind = "image"\n'
     shelve(shelf, "deoldify", tint, "colour", tables)
     grey = np.full((120, 200), 128, np.uint8)
     grey[:, ::2] = 120  # too fine for 96 pixels: must come from the photo
@@ -158,12 +160,21 @@ def person(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 CUTTERS = {
-    "u2net": (affine(1, 1.0, 0.0, side=(320, 320), outputs=7), f'[input]\ndivide_by_max = true\n{IMAGENET}[output]\nactivation = "minmax"\n'),
-    "isnet": (affine(1, 1.0, 0.0, side=(256, 256), outputs=2), '[input]\nmean = [0.5, 0.5, 0.5]\nstd = [1.0, 1.0, 1.0]\n[output]\nactivation = "minmax"\n'),
-    "birefnet-logits": (affine(1, 20.0, 0.0, side=(256, 256)), f'[input]\n{IMAGENET}[output]\nactivation = "sigmoid"\n'),
+    "u2net": (
+        affine(1, 1.0, 0.0, side=(320, 320), outputs=7),
+        f'[input]\ndivide_by_max = true\n{IMAGENET}[output]\nactivation = "minmax"\n',
+    ),
+    "isnet": (
+        affine(1, 1.0, 0.0, side=(256, 256), outputs=2),
+        '[input]\nmean = [0.5, 0.5, 0.5]\nstd = [1.0, 1.0, 1.0]\n[output]\nactivation = "minmax"\n',
+    ),
+    "birefnet-logits": (
+        affine(1, 20.0, 0.0, side=(256, 256)),
+        f'[input]\n{IMAGENET}[output]\nactivation = "sigmoid"\n',
+    ),
     "birefnet-alpha": (affine(1, 0.229, 0.485), f"[input]\n{IMAGENET}multiple = 64\nsize = 256\n"),
     "modnet": (affine(1, 0.5, 0.5), "[input]\nrange = [-1, 1]\nmultiple = 32\nsize = 256\n"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CUTTERS)
@@ -178,7 +189,8 @@ def test_cutters(shelf: Path, name: str) -> None:
     assert result.alpha is not None
     found = result.alpha > 127
     assert (found & inside).sum() / (found | inside).sum() > 0.97
-    assert result.alpha[:20].max() <= 12 and result.alpha[80:100, 110:130].min() >= 243
+    assert result.alpha[:20].max() <= 12
+    assert result.alpha[80:100, 110:130].min() >= 243
     assert result.steps[0].method == f"model:{name}"
     white = run(shelf, pixels, "bg", background="white")
     assert white.alpha is None
@@ -187,8 +199,7 @@ def test_cutters(shelf: Path, name: str) -> None:
 
 def test_lama(shelf: Path, photo: np.ndarray) -> None:
     """Fixed sides, RGB 0..1 and a mask in, RGB 0..255 out; nothing but the mask changes."""
-    tables = '[input]\nname = "image"\n[[extra]]\nname = "mask"\nkind = "mask"\n[output]\nkind = "image"\nrange = [0, 255]\n'
-    shelve(shelf, "lama", inpainter(64), "scratch", tables)
+    shelve(shelf, "lama", inpainter(64), "scratch", FILLER)
     mask = np.zeros(photo.shape[:2], bool)
     mask[20:24, 5:200] = mask[0:3, 0:3] = mask[149, 210] = mask[70:140, 100] = True
     result = run(shelf, photo, "scratch", mask=mask)
@@ -198,8 +209,7 @@ def test_lama(shelf: Path, photo: np.ndarray) -> None:
 
 
 def test_lama_on_a_photo_smaller_than_its_window(shelf: Path, photo: np.ndarray) -> None:
-    tables = '[input]\nname = "image"\n[[extra]]\nname = "mask"\nkind = "mask"\n[output]\nkind = "image"\nrange = [0, 255]\n'
-    shelve(shelf, "lama", inpainter(128), "scratch", tables)
+    shelve(shelf, "lama", inpainter(128), "scratch", FILLER)
     small, mask = photo[:50, :90], np.zeros((50, 90), bool)
     mask[10:12] = True
     result = run(shelf, small, "scratch", mask=mask)
@@ -208,14 +218,15 @@ def test_lama_on_a_photo_smaller_than_its_window(shelf: Path, photo: np.ndarray)
 
 
 def test_bopbtl_detector(shelf: Path) -> None:
-    """Grey -1..1 in multiples of 16, probability out, threshold .4: here brightness itself is the probability."""
+    """Grey -1..1 in multiples of 16 in, probability out, threshold .4: here it is brightness."""
     half = graph(
         [node("Mul", "input half", "product"), node("Add", "product half", "output")],
         [port("input", [1, 1, "h", "w"])],
         [port("output", [1, 1, "h", "w"])],
         [constant("half", 0.5)],
     )
-    tables = '[input]\ncolor = "Y"\nrange = [-1, 1]\nmultiple = 16\n[output]\nkind = "mask"\nthreshold = 0.4\n[tile]\nsize = 64\noverlap = 16\n'
+    tables = '[input]\ncolor = "Y"\nrange = [-1, 1]\nmultiple = 16\n'
+    tables += '[output]\nkind = "mask"\nthreshold = 0.4\n[tile]\nsize = 64\noverlap = 16\n'
     shelve(shelf, "bopbtl", half, "scratch", tables)
     pixels = np.full((90, 130, 3), 60, np.uint8)
     pixels[:, 64] = 110  # above .4
@@ -223,7 +234,8 @@ def test_bopbtl_detector(shelf: Path) -> None:
     result = run(shelf, pixels, "scratch")
     changed = (result.pixels != pixels).any(2)
     assert changed[:, 64].mean() > 0.9
-    assert not changed[:, :60].any() and not changed[:, 70:].any()
+    assert not changed[:, :60].any()
+    assert not changed[:, 70:].any()
     assert result.pixels[5:25, 64].max() <= 62
     assert result.steps[0].method == "model:bopbtl+classical:thin-plate"
 
@@ -234,10 +246,9 @@ def test_detector_and_filler_together(shelf: Path) -> None:
         "finder",
         keeper(channels=1),
         "scratch",
-        '[input]\ncolor = "Y"\n[output]\nkind = "mask"\nthreshold = 0.6\n[tile]\nsize = 64\noverlap = 8\n',
+        '[input]\ncolor = "Y"\n[output]\nkind = "mask"\nthreshold = 0.6\n[tile]\nsize = 64\n',
     )
-    tables = '[input]\nname = "image"\n[[extra]]\nname = "mask"\nkind = "mask"\n[output]\nkind = "image"\nrange = [0, 255]\n'
-    shelve(shelf, "filler", inpainter(64, 33.0), "scratch", tables)
+    shelve(shelf, "filler", inpainter(64, 33.0), "scratch", FILLER)
     pixels = np.full((70, 90, 3), 60, np.uint8)
     pixels[20] = 240
     result = run(shelf, pixels, "scratch")

@@ -15,6 +15,7 @@ from django_hili.engine.cards.models import Models
 from django_hili.engine.pipeline import enhance
 from django_hili.engine.refusals import EngineRefusal
 from tests.engine.cards.graphs import (
+    FILLER,
     blurrer,
     constant,
     enlarger,
@@ -45,7 +46,7 @@ def test_a_model_that_looks_less_far_than_half_the_overlap_leaves_no_seam(
 
 
 def test_tiles_that_differ_as_a_whole_are_faded_into_each_other(shelf: Path) -> None:
-    """Each tile comes back shifted by its own mean; between two the step is spread over the overlap."""
+    """Each tile comes back shifted by its own mean; the step between two is spread out."""
     shifting = graph(
         [
             node("ReduceMean", "input", "mean", axes=[2, 3], keepdims=1),
@@ -123,8 +124,7 @@ def test_progress_rises_to_one(shelf: Path, photo: np.ndarray) -> None:
 def test_a_window_sees_what_earlier_windows_filled(
     shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables = '[input]\nname = "image"\n[[extra]]\nname = "mask"\nkind = "mask"\n[output]\nkind = "image"\nrange = [0, 255]\n'
-    shelve(shelf, "lama", inpainter(64, 77), "scratch", tables)
+    shelve(shelf, "lama", inpainter(64, 77), "scratch", FILLER)
     pixels, mask = np.full((64, 200, 3), 10, np.uint8), np.zeros((64, 200), bool)
     mask[30] = True
     seen, run = [], Turn.__call__
@@ -187,7 +187,8 @@ from django_hili.engine.cards.models import Models
 from django_hili.engine.pipeline import enhance
 models = Models(Folder(Path(sys.argv[1])))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-small, large = (np.random.default_rng(1).integers(0, 256, (side, side, 3), np.uint8) for side in (260, 1000))
+rng = np.random.default_rng(1)
+small, large = (rng.integers(0, 256, (side, side, 3), np.uint8) for side in (260, 1000))
 enhance(small, operations=["repair"], models=models)
 before = peak()
 enhance(large, operations=["repair"], models=models)
@@ -196,7 +197,7 @@ print(peak() - before)
 
 
 def test_memory_does_not_grow_beyond_the_photo(shelf: Path) -> None:
-    """From 0.07 to 1 megapixel: the result (3 MB), one row of tiles (0.8 MB) and small change, no more."""
+    """From 0.07 to 1 megapixel: the result (3 MB), one row of tiles (0.8 MB), little more."""
     shelve(shelf, "blur", blurrer(9), "repair", "[tile]\nsize = 256\noverlap = 16\n")
     ran = subprocess.run(
         [sys.executable, "-c", MEMORY, str(shelf)], capture_output=True, check=True, cwd=ROOT
@@ -222,10 +223,4 @@ def test_models_are_kept_and_the_oldest_forgotten(
     monkeypatch.setattr(module, "KEPT_BYTES", 10)
     for _ in range(2):
         enhance(photo[:40, :40], operations=["repair", "defogging"], models=models)
-    assert loaded == ["one", "two", "one", "two", "one"] or loaded == [
-        "one",
-        "two",
-        "two",
-        "one",
-        "two",
-    ]
+    assert loaded in (["one", "two", "one", "two", "one"], ["one", "two", "two", "one", "two"])
