@@ -51,6 +51,12 @@ class Code(StrEnum):
     RESULT_TOO_LARGE = "result_too_large"
     SUBJECT_UNKNOWN = "subject_unknown"
 
+    # ID photos and print sheets.
+    DOCUMENT_UNKNOWN = "document_unknown"
+    FACE_BOX_INVALID = "face_box_invalid"
+    FILE_SIZE_UNREACHABLE = "file_size_unreachable"
+    SHEET_TOO_SMALL = "sheet_too_small"
+
     # On the way.
     ENGINE_CRASHED = "engine_crashed"
     ENGINE_TIMED_OUT = "engine_timed_out"
@@ -83,12 +89,16 @@ class Code(StrEnum):
     JOB_NOT_DONE = "job_not_done"
     RESULT_GONE = "result_gone"
     JOB_CHANGED = "job_changed"
+    RESULT_EXISTS = "result_exists"
 
     # Warnings: the job goes on.
     WARN_SIXTEEN_BIT = "sixteen_bit_reduced"
     WARN_PROFILE_IGNORED = "colour_profile_ignored"
     WARN_FIRST_PAGE = "first_page_only"
     WARN_ALREADY_CLEAN = "already_clean"
+    WARN_CENTRE_CROP = "centre_crop"
+    WARN_ENLARGED = "enlarged"
+    WARN_FACE_NEAR_EDGE = "face_near_edge"
 
 
 SENTENCES: Final = {
@@ -225,13 +235,33 @@ SENTENCES: Final = {
     ),
     Code.TRIES_EXHAUSTED: _("Processing stopped several times. Try again later."),
     Code.INTERNAL_ERROR: _("Something went wrong on our side. Try again later."),
+    Code.DOCUMENT_UNKNOWN: _("There is no such document. Use: {choices}."),
+    Code.FACE_BOX_INVALID: _(
+        "The face box does not lie in the photo. Give left, top, right and bottom in pixels, from "
+        "the crown of the head to the chin."
+    ),
+    Code.FILE_SIZE_UNREACHABLE: _(
+        "The photo cannot be saved in {limit} KB without spoiling it. Allow a larger file."
+    ),
+    Code.SHEET_TOO_SMALL: _("The photo does not fit on this paper. Choose larger paper."),
     Code.JOB_NOT_DONE: _("The result is not ready yet. Ask again in a moment."),
     Code.RESULT_GONE: _("The result has been deleted."),
     Code.JOB_CHANGED: _("The job has moved on in the meantime. Reload and look again."),
+    Code.RESULT_EXISTS: _(
+        "There is a file of that name already. Allow overwriting, or choose another folder."
+    ),
     Code.WARN_SIXTEEN_BIT: _("The photo had 16 bits per colour; the result has 8."),
     Code.WARN_PROFILE_IGNORED: _("The photo's colour profile was damaged and not used."),
     Code.WARN_FIRST_PAGE: _("The file has several pages; the first one was used."),
     Code.WARN_ALREADY_CLEAN: _("The photo needed no repair and was left as it was."),
+    Code.WARN_CENTRE_CROP: _(
+        "No face was given, so the middle of the photo was used. Look whether the head is where "
+        "the document wants it."
+    ),
+    Code.WARN_ENLARGED: _("The photo was smaller than the document needs and was enlarged."),
+    Code.WARN_FACE_NEAR_EDGE: _(
+        "The photo ends too close to the head; the missing part was filled with the background."
+    ),
 }
 """What a person reads. Placeholders are limits and choices, never a user's own words."""
 

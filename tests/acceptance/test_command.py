@@ -1,14 +1,18 @@
-"""hili_enhance: one photo from a shell, with no worker running."""
+"""hili_enhance: photos from a shell, one or many, with no worker running."""
 
 from __future__ import annotations
 
+import io
+import signal
+
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from django_hili.models import Media, PhotoJob
+from django_hili.models import Media, MediaKind, PhotoJob
 from tests import photos
-from tests.processes import finish
+from tests.processes import finish, kill_group, start, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -79,3 +83,146 @@ def test_paths_are_looked_at_first(source, tmp_path):
     ):
         with pytest.raises(CommandError, match=said):
             call_command("hili_enhance", str(photo), "--out", str(out))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Good and bad photos, some deeper, one hidden, and something that is none."""
+    root = tmp_path / "photos"
+    (root / "deep").mkdir(parents=True)
+    (root / "a.jpg").write_bytes(photos.seeded_jpeg())
+    (root / "b.png").write_bytes(photos.seeded_png())
+    (root / "bad.jpg").write_bytes(photos.truncated_jpeg())
+    (root / "deep" / "c.webp").write_bytes(photos.seeded_webp())
+    (root / "notes.txt").write_text("no photo")
+    (root / ".d.jpg").write_bytes(photos.jpeg())
+    (tmp_path / "results").mkdir()
+    return root
+
+
+def results_of(folder) -> dict[str, bytes]:
+    out = folder.parent / "results"
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
+def test_many_go_on_after_a_bad_one_and_say_what_was_done(folder, source, capsys, stored):
+    with pytest.raises(CommandError, match="1 of 5 photos have no result"):
+        call_command(
+            "hili_enhance", str(folder), str(source), "--out", str(folder.parent / "results"),
+            "--operations", "sr", "--scale", "2",
+        )  # fmt: skip
+    made = results_of(folder)
+    assert sorted(made) == ["CANARYFILENAME.jpg", "a.jpg", "b.png", "deep/c.jpg"]
+    for name, content in made.items():
+        with Image.open(io.BytesIO(content)) as opened:
+            assert (opened.size, opened.format == "PNG") == ((120, 80), name.endswith("png"))
+    said = capsys.readouterr()
+    assert "bad.jpg: The photo is damaged or cut short" in said.err
+    assert "[photo_damaged]" in said.err
+    assert "a.jpg: 120×80 (sr: " in said.out
+    assert nothing_left(stored)
+
+
+def test_few_are_stored_at_a_time(folder, monkeypatch, settings):
+    from django_hili.jobs import stream
+
+    for number in range(9):
+        (folder / f"more{number}.jpg").write_bytes(photos.jpeg())
+    most = 0
+    fill = stream._Stream._fill
+
+    def watched(self):
+        nonlocal most
+        fill(self)
+        sources = Media.objects.filter(kind=MediaKind.SOURCE).count()
+        most = max(most, PhotoJob.objects.count(), sources)
+
+    monkeypatch.setattr(stream._Stream, "_fill", watched)
+    with pytest.raises(CommandError, match="1 of 13"):
+        call_command(
+            "hili_enhance", str(folder), "--out", str(folder.parent / "results"),
+            "--operations", "sr", "--scale", "2",
+        )  # fmt: skip
+    assert len(results_of(folder)) == 12
+    assert most == 3  # two slots and the next one
+
+
+def test_what_is_there_is_left_alone_unless_told(folder, capsys):
+    words = ("hili_enhance", str(folder / "a.jpg"), str(folder / "b.png"))
+    words += ("--out", str(folder.parent / "results"), "--operations", "sr", "--scale", "2")
+    (folder.parent / "results" / "a.jpg").write_bytes(b"mine")
+    with pytest.raises(CommandError, match="1 of 2"):
+        call_command(*words)
+    assert results_of(folder)["a.jpg"] == b"mine"
+    assert "[result_exists]" in capsys.readouterr().err
+    call_command(*words, "--overwrite")
+    assert results_of(folder)["a.jpg"] != b"mine"
+
+
+def test_one_file_is_left_alone_unless_told(source, tmp_path):
+    out = tmp_path / "o.png"
+    out.write_bytes(b"mine")
+    words = ("hili_enhance", str(source), "--out", str(out), "--operations", "sr", "--scale", "2")
+    with pytest.raises(CommandError, match="result_exists"):
+        call_command(*words)
+    assert out.read_bytes() == b"mine"
+    call_command(*words, "--overwrite")
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_photos_never_become_one_file(folder, capsys):
+    (folder / "a.webp").write_bytes(photos.seeded_webp())
+    with pytest.raises(CommandError, match="2 of 5"):
+        call_command(
+            "hili_enhance", str(folder), "--out", str(folder.parent / "results"),
+            "--operations", "sr", "--scale", "2", "--overwrite",
+        )  # fmt: skip
+    assert "a.webp: There is a file of that name already" in capsys.readouterr().err
+
+
+def test_a_dry_run_stores_and_writes_nothing(folder, capsys, stored):
+    with pytest.raises(CommandError, match="1 of 4"):
+        call_command(
+            "hili_enhance", str(folder), "--out", str(folder.parent / "results"), "--dry-run"
+        )
+    said = capsys.readouterr()
+    assert "a.jpg (60×40): would become" in said.out
+    assert "repair, sr" in said.out
+    assert "[photo_damaged]" in said.err
+    assert results_of(folder) == {}
+    assert nothing_left(stored)
+
+
+def test_the_contact_sheet_shows_all_before_and_after(folder, tmp_path, capsys):
+    (folder / "bad.jpg").unlink()
+    sheet = tmp_path / "sheet.jpg"
+    call_command(
+        "hili_enhance", str(folder), "--out", str(tmp_path / "results"), "--operations", "sr",
+        "--scale", "2", "--contact-sheet", str(sheet),
+    )  # fmt: skip
+    assert "3 before and after" in capsys.readouterr().out
+    with Image.open(sheet) as opened:
+        assert (opened.format, opened.size) == ("JPEG", (2 * 548, 2 * 302))
+        # Both halves of the first pair show the same scene.
+        before = opened.crop((12, 12 + 43, 268, 12 + 213)).resize((16, 10)).convert("L")
+        after = opened.crop((280, 12 + 43, 536, 12 + 213)).resize((16, 10)).convert("L")
+    assert np.abs(np.asarray(before, float) - np.asarray(after, float)).mean() < 6
+    assert np.asarray(before).std() > 15
+
+
+def test_interrupted_it_leaves_nothing(folder, tmp_path, stored):
+    for number in range(30):
+        (folder / f"more{number}.jpg").write_bytes(photos.jpeg(300, 200))
+    process = start(
+        "hili_enhance", str(folder), "--out", str(tmp_path / "results"), "--preset", "photo-4x"
+    )
+    try:
+        wait_until(lambda: results_of(folder), what="a first result")
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    finally:
+        kill_group(process)
+    assert process.returncode != 0
+    assert "Nothing of the photos is kept" in output.decode()
+    assert nothing_left(stored)
+    assert len(results_of(folder)) < 30

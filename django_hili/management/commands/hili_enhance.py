@@ -1,40 +1,57 @@
-"""The operator's way to enhance one photo from a shell, with no worker running."""
+"""The operator's way to enhance photos from a shell, one or many, with no worker running."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 
-from django_hili.exceptions import HiliError, InvalidOptionsError
-from django_hili.jobs.delete import delete_jobs
+from django_hili.conf import get_settings
+from django_hili.exceptions import HiliError, InvalidOptionsError, InvalidPhotoError
+from django_hili.imaging.apart import rebuild_apart
+from django_hili.imaging.contact_sheet import ContactSheet
 from django_hili.jobs.queries import result_of
-from django_hili.jobs.run import Runner
-from django_hili.jobs.submit import enhance
-from django_hili.media import vault
-from django_hili.models import Basis, EraseCause, JobStatus, PhotoJob
-from django_hili.vocabulary import SCALES, Background, ImageType, Operation
+from django_hili.jobs.stream import work_through
+from django_hili.jobs.submit import enhance, plan
+from django_hili.management.files import (
+    RESULT_SUFFIXES,
+    ProgressBar,
+    Task,
+    name_results,
+    one_result,
+    write,
+)
+from django_hili.media import intake, vault
+from django_hili.models import Basis, JobStatus, PhotoJob
+from django_hili.providers.registry import capabilities_of
+from django_hili.vocabulary import SCALES, Background, Enhancement, ImageType, Operation
 
-_BAR = 24
-_SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 _DEFAULT_PRESET = "photo-repair-2x"
 
 
 class Command(BaseCommand):
-    """Sends one photo on the same trip as every other and brings the result to a file."""
+    """Sends photos on the same trip as every other and brings the results to files."""
 
-    help = "Enhance one photo. Nothing of it is kept on the site afterwards."
+    help = (
+        "Enhance photos: files, or folders of them. A bad photo is told and left out, the others "
+        "go on. Nothing of them is kept on the site afterwards."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the photo, where the result goes, and what shall be done."""
-        parser.add_argument("photo", type=Path, help="the file to enhance")
-        parser.add_argument("--out", type=Path, required=True, help="where the result goes")
+        """Add the photos, where the results go, and what shall be done."""
+        parser.add_argument("photos", type=Path, nargs="+", help="files or folders")
+        parser.add_argument(
+            "--out", type=Path, required=True, help="a file for one photo, else a folder"
+        )
+        parser.add_argument("--overwrite", action="store_true", help="replace results of before")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        parser.add_argument(
+            "--contact-sheet", type=Path, metavar="JPEG", help="also draw all before and after"
+        )
         parser.add_argument("--preset", help=f"a preset's name (default: {_DEFAULT_PRESET})")
         parser.add_argument("--operations", help=f"comma-separated, of: {', '.join(Operation)}")
         parser.add_argument("--scale", type=int, help=f"one of {', '.join(map(str, SCALES))}")
@@ -42,110 +59,158 @@ class Command(BaseCommand):
         parser.add_argument(
             "--background", help=f"one of {', '.join(Background.NAMED)}, #rrggbb or R,G,B"
         )
-        parser.add_argument("--dpi", type=int, help="resolution written into the result")
+        parser.add_argument("--dpi", type=int, help="resolution written into the results")
         parser.add_argument("--provider", help="a provider's alias")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Submit the photo, work on it here, write the result, delete everything."""
-        photo, out = options["photo"], options["out"]
-        _check_paths(photo, out)
+        """Submit the photos, work on them here, write the results, delete everything."""
+        photos, out = options["photos"], options["out"]
+        is_single = len(photos) == 1 and not photos[0].is_dir() and not out.is_dir()
+        tasks = [one_result(photos[0], out)] if is_single else name_results(photos, out)
+        wish = _wish(options)
         try:
-            job = _submit(photo, out, options)
+            planned = plan(**wish)
         except InvalidOptionsError as error:
             lines = [f"{problem.field}: {problem.sentence}" for problem in error.problems]
             raise CommandError("\n".join(lines)) from None
-        except HiliError as error:
-            raise CommandError(str(error)) from None
+        self._is_single = is_single
+        self._failures: list[str] = []
+        self._ended, self._total = 0, len(tasks)
+        self._bar = ProgressBar(self.stderr, is_drawn=sys.stderr.isatty())
+        sheet = ContactSheet() if options["contact_sheet"] else None
+        todo = self._checked(tasks, may_overwrite=options["overwrite"])
+        if options["dry_run"]:
+            self._say_what_would_be_done(todo, planned, options["provider"])
+        else:
+            self._do(todo, wish, sheet, options["contact_sheet"])
+        self._end()
+
+    def _checked(self, tasks: list[Task], *, may_overwrite: bool) -> Iterator[Task]:
+        for task in tasks:
+            problem = task.problem(may_overwrite=may_overwrite)
+            if problem is None:
+                yield task
+            else:
+                self.fail(task, problem)
+
+    def _do(
+        self, todo: Iterator[Task], wish: dict[str, Any], sheet: ContactSheet | None, path: Path
+    ) -> None:
         try:
-            self._work(job)
-            job.refresh_from_db()
-            if job.status != JobStatus.DONE:
-                raise CommandError(f"{job.failure_sentence} [{job.code}]")
-            result = result_of(job)
-            _write(out, vault.read(result))
+            work_through(
+                (_Order(self, task, wish, sheet) for task in todo), on_progress=self._progress
+            )
         except KeyboardInterrupt:
-            raise CommandError("Stopped. Nothing of the photo is kept.") from None
+            raise CommandError("Stopped. Nothing of the photos is kept on the site.") from None
         finally:
-            delete_jobs(job_ids=[job.pk], cause=EraseCause.DELIVERED)
-        self._tell(job, out, f"{result.width}×{result.height}")
+            self._bar.clear()
+        if sheet:
+            sheet.draw().save(path, "JPEG", quality=90)
+            self.stdout.write(f"{path}: {len(sheet)} before and after")
 
-    def _work(self, job: PhotoJob) -> None:
-        bar = _ProgressBar(self.stderr, is_drawn=sys.stderr.isatty())
-        connections.close_all()
-        asyncio.run(
-            Runner(
-                until_idle=True,
-                only=[job.pk],
-                on_progress=lambda _, stage, fraction: bar.show(stage, fraction),
-            ).run()
-        )
-        bar.clear()
+    def _progress(self, _: PhotoJob, stage: str, fraction: float) -> None:
+        if self._is_single:
+            self._bar.show(stage, fraction)
+        else:
+            self._bar.show(f"{self._ended} of {self._total}", self._ended / self._total)
 
-    def _tell(self, job: PhotoJob, out: Path, size: str) -> None:
-        for step in job.steps:
-            self.stdout.write(f"{step['operation']}: {step['method']}")
+    def _say_what_would_be_done(
+        self, todo: Iterator[Task], planned: Enhancement, provider: str | None
+    ) -> None:
+        words = ", ".join(operation.value for operation in planned.operations)
+        capabilities = capabilities_of(provider or get_settings().default_provider)
+        for task in todo:
+            try:
+                photo = intake.take_in(task.photo)
+                planned.check_size(photo.width, photo.height, capabilities)
+            except HiliError as error:
+                self.fail(task, str(error))
+            else:
+                size = f"{photo.width}×{photo.height}"
+                self.stdout.write(f"{task.photo} ({size}): would become {task.out} by {words}")
+
+    def tell(self, task: Task, job: PhotoJob, size: str) -> None:
+        """Say what was done to a photo."""
+        self._ended += 1
+        self._bar.clear()
+        steps = [f"{step['operation']}: {step['method']}" for step in job.steps]
+        if self._is_single:
+            for line in steps:
+                self.stdout.write(line)
         for sentence in job.warning_sentences:
-            self.stdout.write(self.style.WARNING(sentence))
-        self.stdout.write(self.style.SUCCESS(f"{out}: {size}"))
+            shown = sentence if self._is_single else f"{task.photo}: {sentence}"
+            self.stdout.write(self.style.WARNING(shown))
+        done = f"{task.out}: {size}" + ("" if self._is_single else f" ({', '.join(steps)})")
+        self.stdout.write(self.style.SUCCESS(done))
 
+    def fail(self, task: Task, why: str) -> None:
+        """Say why there is no result for a photo; the others go on."""
+        self._ended += 1
+        self._failures.append(why)
+        if not self._is_single:
+            self._bar.clear()
+            self.stderr.write(f"{task.photo}: {why}")
 
-def _submit(photo: Path, out: Path, options: dict[str, Any]) -> PhotoJob:
-    operations = options["operations"]
-    return enhance(
-        photo,
-        preset=options["preset"] or (None if operations else _DEFAULT_PRESET),
-        operations=[word.strip() for word in operations.split(",")] if operations else None,
-        image_type=options["image_type"],
-        scale=options["scale"],
-        background=options["background"],
-        dpi=options["dpi"],
-        format=_SUFFIXES[out.suffix.lower()],
-        basis=Basis.ATTESTATION,
-        provider=options["provider"],
-    )
-
-
-def _check_paths(photo: Path, out: Path) -> None:
-    if not photo.is_file():
-        raise CommandError(f"There is no file {photo}.")
-    if out.suffix.lower() not in _SUFFIXES:
-        raise CommandError(f"--out must end in {', '.join(_SUFFIXES)}.")
-    if not out.absolute().parent.is_dir():
-        raise CommandError(f"There is no folder {out.parent}. Make it first.")
-    if out.exists() and out.samefile(photo):
-        raise CommandError("--out is the photo itself. Give the result another name.")
-
-
-def _write(out: Path, content: bytes) -> None:
-    """Write beside the goal and move into place, so that no half-written file is ever seen."""
-    part = out.with_name(f".{out.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-class _ProgressBar:
-    """One line on a terminal; nothing where standard error is not one."""
-
-    def __init__(self, stream: Any, *, is_drawn: bool) -> None:
-        self._stream = stream
-        self._is_drawn = is_drawn
-        self._last = 0.0
-
-    def show(self, stage: str, fraction: float) -> None:
-        """Draw the bar, ten times a second at most."""
-        now = time.monotonic()
-        if not self._is_drawn or (now - self._last < 0.1 and fraction < 1):  # noqa: PLR2004
+    def _end(self) -> None:
+        if not self._failures:
             return
-        self._last = now
-        filled = round(_BAR * fraction)
-        bar = "█" * filled + "░" * (_BAR - filled)
-        self._stream.write(f"\r{stage:10} {bar} {fraction:4.0%}", ending="")
-        self._stream.flush()
+        if self._is_single:
+            raise CommandError(self._failures[0])
+        raise CommandError(f"{len(self._failures)} of {self._total} photos have no result.")
 
-    def clear(self) -> None:
-        """Leave an empty line for what follows."""
-        if self._is_drawn:
-            self._stream.write("\r" + " " * (_BAR + 20) + "\r", ending="")
+
+class _Order:
+    """One photo of the command's, as the stream knows it."""
+
+    def __init__(
+        self, command: Command, task: Task, wish: dict[str, Any], sheet: ContactSheet | None
+    ) -> None:
+        self._command = command
+        self._task = task
+        self._wish = wish
+        self._sheet = sheet
+
+    def submit(self) -> PhotoJob:
+        kind = RESULT_SUFFIXES[self._task.out.suffix.lower()]
+        wish = {**self._wish, "format": kind}
+        return enhance(self._task.photo, basis=Basis.ATTESTATION, **wish)
+
+    def deliver(self, job: PhotoJob) -> None:
+        if job.status != JobStatus.DONE:
+            self._command.fail(self._task, f"{job.failure_sentence} [{job.code}]")
+            return
+        result = result_of(job)
+        content = vault.read(result)
+        try:
+            write(self._task.out, content)
+        except OSError as error:
+            self._command.fail(self._task, f"{self._task.out}: {error.strerror}")
+            return
+        self._command.tell(self._task, job, f"{result.width}×{result.height}")
+        if self._sheet is not None:
+            self._draw(self._sheet, content)
+
+    def refuse(self, error: HiliError) -> None:
+        self._command.fail(self._task, str(error))
+
+    def _draw(self, sheet: ContactSheet, content: bytes) -> None:
+        try:
+            before = rebuild_apart(
+                self._task.photo.read_bytes(), max_megapixels=get_settings().limits.max_megapixels
+            )
+        except (InvalidPhotoError, OSError):
+            return  # it has changed since; the result itself has been written
+        sheet.add(before.content, content, caption=str(self._task.photo))
+
+
+def _wish(options: dict[str, Any]) -> dict[str, Any]:
+    operations = options["operations"]
+    return {
+        "preset": options["preset"] or (None if operations else _DEFAULT_PRESET),
+        "operations": [word.strip() for word in operations.split(",")] if operations else None,
+        "image_type": options["image_type"],
+        "scale": options["scale"],
+        "background": options["background"],
+        "dpi": options["dpi"],
+        "provider": options["provider"],
+    }

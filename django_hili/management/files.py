@@ -1,0 +1,126 @@
+"""What the shell's commands share: which files are meant, where results go, a bar.
+
+Owns paths and the terminal. Knows no job and no pixel.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from django_hili.codes import Code, sentence
+
+RESULT_SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".mpo", ".heic", ".avif"}
+)
+"""What is looked for in a folder. Those that cannot be read are told, not passed over."""
+_BAR = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One photo and the file its result goes to."""
+
+    photo: Path
+    out: Path
+    clashes: bool = False
+    """Another photo of this run has the same result file."""
+
+    def problem(self, *, may_overwrite: bool) -> str | None:
+        """Say why this cannot be done, from the file system alone."""
+        if not self.photo.is_file():
+            return _told(Code.PHOTO_MISSING)
+        if self.clashes or (self.out.exists() and not may_overwrite):
+            return _told(Code.RESULT_EXISTS)
+        return None
+
+
+def one_result(photo: Path, out: Path) -> Task:
+    """Return the task of one photo with a file for its result. Raises `CommandError`."""
+    if not photo.is_file():
+        raise CommandError(f"There is no file {photo}.")
+    if out.suffix.lower() not in RESULT_SUFFIXES:
+        raise CommandError(f"--out must end in {', '.join(RESULT_SUFFIXES)}.")
+    if not out.absolute().parent.is_dir():
+        raise CommandError(f"There is no folder {out.parent}. Make it first.")
+    if out.exists() and out.samefile(photo):
+        raise CommandError("--out is the photo itself. Give the result another name.")
+    return Task(photo, out)
+
+
+def name_results(photos: list[Path], folder: Path) -> list[Task]:
+    """Return a task for each photo, subfolders kept, with its result in `folder`."""
+    if not folder.is_dir():
+        raise CommandError(f"There is no folder {folder}. Make it first.")
+    tasks: list[Task] = []
+    taken: set[Path] = set()
+    for photo, place in _found(photos, folder):
+        suffix = ".png" if photo.suffix.lower() == ".png" else ".jpg"
+        out = folder / place.with_suffix(suffix)
+        tasks.append(Task(photo, out, clashes=out in taken))
+        taken.add(out)
+    if not tasks:
+        raise CommandError("There are no photos in there.")
+    return tasks
+
+
+def _found(photos: list[Path], folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield each photo with its place below the folder it was found in."""
+    results = folder.resolve()
+    for path in photos:
+        if not path.is_dir():
+            yield path, Path(path.name)
+            continue
+        for found in sorted(path.rglob("*")):
+            place = found.relative_to(path)
+            is_hidden = any(part.startswith(".") for part in place.parts)
+            if is_hidden or found.suffix.lower() not in PHOTO_SUFFIXES or not found.is_file():
+                continue
+            if results not in found.resolve().parents:
+                yield found, place
+
+
+def _told(code: Code) -> str:
+    return f"{sentence(code)} [{code.value}]"
+
+
+def write(out: Path, content: bytes) -> None:
+    """Write beside the goal and move into place, so that no half-written file is ever seen."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class ProgressBar:
+    """One line on a terminal; nothing where standard error is not one."""
+
+    def __init__(self, stream: Any, *, is_drawn: bool) -> None:
+        self._stream = stream
+        self._is_drawn = is_drawn
+        self._last = 0.0
+
+    def show(self, stage: str, fraction: float) -> None:
+        """Draw the bar, ten times a second at most."""
+        now = time.monotonic()
+        if not self._is_drawn or (now - self._last < 0.1 and fraction < 1):  # noqa: PLR2004
+            return
+        self._last = now
+        filled = round(_BAR * fraction)
+        bar = "█" * filled + "░" * (_BAR - filled)
+        self._stream.write(f"\r{stage:10} {bar} {fraction:4.0%}", ending="")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Leave an empty line for what follows."""
+        if self._is_drawn:
+            self._stream.write("\r" + " " * (_BAR + 20) + "\r", ending="")
