@@ -27,7 +27,6 @@ from typing import Any, TypeVar
 import httpcore
 import httpx
 
-from django_hili import __version__
 from django_hili.codes import Code
 from django_hili.exceptions import ProviderError
 from django_hili.providers.addresses import Target
@@ -42,7 +41,7 @@ _ESTABLISHED = 1
 """The state of an open connection in Linux's `tcp_info`."""
 _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
 _NOT_A_PHOTO = ("text/", "application/json", "application/xml")
-_HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"django-hili/{__version__}"}
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "django-hili"}
 
 _T = TypeVar("_T")
 _is_ours: ContextVar[bool] = ContextVar("django_hili_request", default=False)
