@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from django_hili.engine.cards.card import Card
-from django_hili.engine.cards.folder import main_input, model_bytes, sides
-from django_hili.engine.cards.graph import read_graph
+from django_hili.engine.cards.folder import check_model, main_input, model_path, sides
 from django_hili.engine.cards.table import CardError
 from django_hili.engine.cards.tensors import decode, encode, encode_extra
 from django_hili.engine.pixels import Mask, Pixels, Plane
@@ -42,10 +41,10 @@ class Model:
 
     def __init__(self, card: Card) -> None:
         library = onnxruntime()
-        content = model_bytes(card)
-        port = main_input(card, read_graph(content))
+        port = main_input(card, check_model(card))
+        path = model_path(card)
         self.card = card
-        self.size = len(content)
+        self.size = path.stat().st_size
         """Of the file, in bytes."""
         self._input = port.name
         self._fixed = sides(card, port)
@@ -57,8 +56,9 @@ class Model:
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         try:
+            # By its path: given as bytes, onnxruntime would keep those too for as long as it lives.
             self._session = library.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
+                str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base
             raise CardError(f"onnxruntime cannot load {card.file}: {_reason(error)}") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from django_hili.engine.cards.folder import Folder, model_bytes
+from django_hili.engine.cards.folder import Folder, check_model
 from django_hili.engine.cards.graph import read_graph
 from django_hili.engine.cards.models import Models
 from django_hili.engine.cards.table import CardError
@@ -220,7 +220,7 @@ class TestFile:
         (shelf / "faulty.onnx").write_bytes(enlarger(4).SerializeToString())
         assert_problem(shelf, "its sha256 differs")
         with pytest.raises(CardError, match="sha256 differs"):
-            model_bytes(Folder(shelf).cards()[0])
+            check_model(Folder(shelf).cards()[0])
 
     def test_missing(self, shelf: Path) -> None:
         shelve(shelf, "faulty", enlarger(2), "sr", "[output]\nscale = 2\n")
