@@ -26,7 +26,7 @@ class ProviderSettings:
 
     backend: str
     """Dotted path of a `Provider` class."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Handed to the provider as they are; secrets may be callables."""
 
 

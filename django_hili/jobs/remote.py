@@ -20,6 +20,7 @@ from django.utils import timezone
 from django_hili.codes import Code
 from django_hili.conf import get_settings
 from django_hili.exceptions import (
+    HiliConfigurationError,
     HiliError,
     InvalidPhotoError,
     LostLeaseError,
@@ -212,6 +213,9 @@ class RemoteLane:
             await self._not_accepted(attempt, error)
         except LostLeaseError:
             self._desk.report.lost += 1
+        except HiliConfigurationError:
+            # The set-up is wrong, not the photo: wait for somebody to put it right.
+            await self._not_accepted(attempt, _wrong_setup())
         except Exception as error:  # noqa: BLE001 - what is not known to be free is in doubt
             await self._broken(attempt, error)
         else:
@@ -257,7 +261,7 @@ class RemoteLane:
         self._watch(attempt.job, attempt.row)
 
     async def _not_accepted(self, attempt: _Attempt, error: ProviderError) -> None:
-        if attempt.has_passed and error.charged is not False:
+        if error.charged is not False:
             await self._in_doubt(attempt, error.vendor_words)
             return
         now = timezone.now()
@@ -454,6 +458,10 @@ async def _pieces(source: Media) -> AsyncIterator[bytes]:
     while piece := await asyncio.to_thread(next, pieces, b""):
         crash_point("mid_body")
         yield piece
+
+
+def _wrong_setup() -> ProviderError:
+    return ProviderError(Code.PROVIDER_BAD_CREDENTIALS, retryable=True, charged=False)
 
 
 def _is_too_late(photo: InFlight) -> bool:

@@ -106,7 +106,7 @@ def refused(*, send: Disclosure, error: ProviderError, now: dt.datetime) -> None
 def in_doubt(*, job: PhotoJob, send: Disclosure, words: str, now: dt.datetime) -> None:
     """The photo may have been accepted: hold the job until somebody or something can tell."""
     with transaction.atomic(using=_database()):
-        _move(send, SendState.PASSED, SendState.UNKNOWN, vendor_words=words[:200])
+        _doubt(send, vendor_words=words[:200])
         PhotoJob.objects.move(
             job.pk,
             JobStatus.SENDING,
@@ -122,7 +122,7 @@ def in_doubt(*, job: PhotoJob, send: Disclosure, words: str, now: dt.datetime) -
 def doubt_that_is_free(*, job: PhotoJob, send: Disclosure, words: str, now: dt.datetime) -> None:
     """The photo may have been accepted, but the vendor charges for results: send it again."""
     with transaction.atomic(using=_database()):
-        _move(send, SendState.PASSED, SendState.UNKNOWN, charged=False, vendor_words=words[:200])
+        _doubt(send, charged=False, vendor_words=words[:200])
         PhotoJob.objects.move(
             job.pk, JobStatus.SENDING, JobStatus.QUEUED, token=job.token, due_at=now, **_NOBODY
         )
@@ -167,6 +167,12 @@ def last_handle(job: PhotoJob) -> Disclosure | None:
     """Return the newest accepted send of a job, if the vendor still holds the photo."""
     sent = Disclosure.objects.filter(job_id=job.pk, state=SendState.ANSWERED)
     return sent.exclude(handle="").order_by("-answered_at").first()
+
+
+def _doubt(send: Disclosure, **changes: Any) -> None:
+    """Mark a send as not known, even before the barrier: a broken server may accept early."""
+    open_rows = Disclosure.objects.open().filter(pk=send.pk)
+    open_rows.update(state=SendState.UNKNOWN, **changes)
 
 
 def _move(send: Disclosure, source: SendState, target: SendState, **changes: Any) -> bool:
