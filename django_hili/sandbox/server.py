@@ -20,6 +20,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Self
 
 _TIMEOUT_SECONDS: Final = 30.0
@@ -176,6 +177,7 @@ class Sandbox:
     folder: Path | None
     """Where its database and photos are, if it was given a folder that stays."""
     _command: list[str]
+    _was_killed: bool = False
 
     @property
     def port(self) -> int:
@@ -194,6 +196,7 @@ class Sandbox:
 
     def kill(self) -> None:
         """Kill the process; connections are refused from now on."""
+        self._was_killed = True
         self.process.kill()
         _end(self.process)
 
@@ -201,13 +204,24 @@ class Sandbox:
         """Start again after ``kill`` at the same port; only a given folder keeps the books."""
         self.process = _start([*self._command, "--port", str(self.port)])
         _facts(self.process)
+        self._was_killed = False
 
     def __enter__(self) -> Self:
         """Return the running sandbox."""
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        """Stop the process and wait until it has tidied up."""
+    def __exit__(
+        self, _type: object, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        """Stop the process and wait until it has tidied up; say so if it had ended by itself."""
+        code = self.process.poll()
+        if code is not None and not self._was_killed:
+            _end(self.process)
+            text = f"the sandbox ended by itself, with exit code {code}"
+            if error is None:
+                raise SandboxError(text)
+            error.add_note(text)
+            return
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()

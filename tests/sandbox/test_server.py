@@ -155,6 +155,23 @@ def test_many_large_uploads_at_once_do_not_fill_the_memory():
     assert int(peak) / 1024 < 400
 
 
+def ends_by_itself(error: Exception | None = None) -> None:
+    """Run a sandbox that dies under the hands of its user."""
+    with running_sandbox() as sandbox:
+        os.kill(sandbox.process.pid, signal.SIGKILL)
+        sandbox.process.wait(10)
+        if error is not None:
+            raise error
+
+
+def test_an_end_that_nobody_asked_for_is_told():
+    with pytest.raises(SandboxError, match="exit code -9"):
+        ends_by_itself()
+    with pytest.raises(ValueError, match="something else") as caught:
+        ends_by_itself(ValueError("something else"))
+    assert "exit code -9" in caught.value.__notes__[0]
+
+
 def test_a_start_that_fails_says_so():
     with running_sandbox() as sandbox:
         second = running_sandbox(port=sandbox.port)
