@@ -55,6 +55,7 @@ class Code(StrEnum):
     DOCUMENT_UNKNOWN = "document_unknown"
     FACE_BOX_INVALID = "face_box_invalid"
     FILE_SIZE_UNREACHABLE = "file_size_unreachable"
+    PAPER_UNKNOWN = "paper_unknown"
     SHEET_TOO_SMALL = "sheet_too_small"
 
     # On the way.
@@ -243,6 +244,7 @@ SENTENCES: Final = {
     Code.FILE_SIZE_UNREACHABLE: _(
         "The photo cannot be saved in {limit} KB without spoiling it. Allow a larger file."
     ),
+    Code.PAPER_UNKNOWN: _("There is no such paper. Use: {choices}."),
     Code.SHEET_TOO_SMALL: _("The photo does not fit on this paper. Choose larger paper."),
     Code.JOB_NOT_DONE: _("The result is not ready yet. Ask again in a moment."),
     Code.RESULT_GONE: _("The result has been deleted."),
