@@ -30,8 +30,13 @@ def environment(**extra: str) -> dict[str, str]:
 
 def start(*words: str, **extra: str) -> subprocess.Popen[bytes]:
     """Start `manage.py words…` in a process group of its own."""
+    return start_python("-m", "django", *words, **extra)
+
+
+def start_python(*words: str, **extra: str) -> subprocess.Popen[bytes]:
+    """Start `python words…` in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "django", *words],
+        [sys.executable, *words],
         cwd=ROOT,
         env=environment(**extra),
         start_new_session=True,
@@ -43,7 +48,14 @@ def start(*words: str, **extra: str) -> subprocess.Popen[bytes]:
 @contextmanager
 def running(*words: str, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command while the block lasts; end its whole group afterwards."""
-    process = start(*words, **extra)
+    with running_python("-m", "django", *words, **extra) as process:
+        yield process
+
+
+@contextmanager
+def running_python(*words: str, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program while the block lasts; end its whole group afterwards."""
+    process = start_python(*words, **extra)
     try:
         yield process
     finally:
