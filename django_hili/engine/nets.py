@@ -131,13 +131,15 @@ def _windows(features: Plane, count: int, length: int, step: int) -> Plane:
 
 @cache
 def load(name: str) -> Net:
-    """Read `weights/<name>.npz`, once per process."""
+    """Read `weights/<name>.npz`, once per process; onnxruntime runs it where that is installed."""
     file = resources.files("django_hili.engine") / "weights" / f"{name}.npz"
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         fold, scale, out = (int(v) for v in arrays["shape"])
         count = sum(key.startswith("w") for key in arrays.files)
         layers = tuple(_layer(arrays[f"w{i}"], arrays[f"b{i}"]) for i in range(count))
-    return Net(layers, fold, scale, out)
+    from django_hili.engine.cards.chain import faster  # which needs this module
+
+    return faster(Net(layers, fold, scale, out))
 
 
 def _layer(weight: NDArray[np.float16], bias: NDArray[np.float16]) -> Layer:
