@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 DEMO_ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-once images test lint wheel bench quality clean
+.PHONY: help env demo demo-once images test lint wheel bench fuzz quality clean
 
 help: ## Show what can be made
 	@echo "django-hili. Say make, and one of:"
@@ -33,6 +33,9 @@ wheel: $(VENV)/.for-working ## Build the wheel and the source archive into dist/
 
 bench: $(VENV)/.for-working ## Run the benchmarks of tests/benchmarks
 	$(BIN)/python -m pytest -q -o python_files="bench_*.py" tests/benchmarks $(PYTEST_ARGS)
+
+fuzz: $(VENV)/.for-working ## Feed twelve thousand broken photos to the door and to the engine
+	$(BIN)/python -W ignore -m tests.fuzz.run --cases $(or $(CASES),12000) --first $(or $(FIRST),0)
 
 quality: $(VENV)/.for-working ## Measure what the local engine does to photos
 	$(BIN)/python -m training.evaluate

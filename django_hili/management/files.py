@@ -5,6 +5,7 @@ Owns paths and the terminal. Knows no job and no pixel.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Task:
 
     def problem(self, *, may_overwrite: bool) -> str | None:
         """Say why this cannot be done, from the file system alone."""
-        if not self.photo.is_file():
+        if not self.photo.is_file() or not os.access(self.photo, os.R_OK):
             return _told(Code.PHOTO_MISSING)
         if self.clashes or (self.out.exists() and not may_overwrite):
             return _told(Code.RESULT_EXISTS)
@@ -52,6 +53,18 @@ def one_result(photo: Path, out: Path) -> Task:
     if out.exists() and out.samefile(photo):
         raise CommandError("--out is the photo itself. Give the result another name.")
     return Task(photo, out)
+
+
+def check_sheet(sheet: Path | None, *suffixes: str, may_overwrite: bool) -> None:
+    """Look at where a sheet shall go before anything is done. Raises `CommandError`."""
+    if sheet is None:
+        return
+    if sheet.suffix.lower() not in suffixes:
+        raise CommandError(f"The sheet must end in {', '.join(suffixes)}.")
+    if not sheet.absolute().parent.is_dir():
+        raise CommandError(f"There is no folder {sheet.parent}. Make it first.")
+    if sheet.exists() and not may_overwrite:
+        raise CommandError(_told(Code.RESULT_EXISTS))
 
 
 def name_results(photos: list[Path], folder: Path) -> list[Task]:

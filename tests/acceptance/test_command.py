@@ -201,6 +201,11 @@ def test_the_contact_sheet_shows_all_before_and_after(folder, tmp_path, capsys):
         "--scale", "2", "--contact-sheet", str(sheet),
     )  # fmt: skip
     assert "3 before and after" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="result_exists"):
+        call_command(
+            "hili_enhance", str(folder), "--out", str(tmp_path / "results"),
+            "--contact-sheet", str(sheet),
+        )  # fmt: skip
     with Image.open(sheet) as opened:
         assert (opened.format, opened.size) == ("JPEG", (2 * 548, 2 * 302))
         # Both halves of the first pair show the same scene.

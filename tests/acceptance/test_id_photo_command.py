@@ -64,7 +64,7 @@ def test_a_cut_out_gets_the_background_and_keeps_the_mark(source):
         (["--document", "moon"], "document_unknown"),
         (["--document", "cn-1-inch", "--face", "1,2"], "face_box_invalid"),
         (["--document", "cn-1-inch", "--max-kb", "1"], "file_size_unreachable"),
-        (["--document", "cn-1-inch", "--sheet", "s.doc"], "--sheet must end in"),
+        (["--document", "cn-1-inch", "--sheet", "s.doc"], "sheet must end in"),
         (["--document", "cn-1-inch", "--sheet", "s.pdf", "--paper", "napkin"], "paper_unknown"),
     ],
 )

@@ -21,6 +21,7 @@ from django_hili.management.files import (
     RESULT_SUFFIXES,
     ProgressBar,
     Task,
+    check_sheet,
     name_results,
     one_result,
     write,
@@ -67,6 +68,7 @@ class Command(BaseCommand):
         photos, out = options["photos"], options["out"]
         is_single = len(photos) == 1 and not photos[0].is_dir() and not out.is_dir()
         tasks = [one_result(photos[0], out)] if is_single else name_results(photos, out)
+        check_sheet(options["contact_sheet"], ".jpg", ".jpeg", may_overwrite=options["overwrite"])
         wish = _wish(options)
         try:
             planned = plan(**wish)

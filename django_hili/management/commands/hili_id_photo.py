@@ -17,7 +17,7 @@ from django_hili.imaging.apart import rebuild_apart
 from django_hili.imaging.documents import DOCUMENTS, Document, find_document
 from django_hili.imaging.id_photo import FaceBox, IdPhoto, make_id_photo, mark_of
 from django_hili.imaging.print_sheet import PAPERS, encode_sheet, find_paper, lay_out
-from django_hili.management.files import one_result, write
+from django_hili.management.files import check_sheet, one_result, write
 from django_hili.media import intake
 from django_hili.vocabulary import Background
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         task = one_result(options["photo"], out)
         if problem := task.problem(may_overwrite=options["overwrite"]):
             raise CommandError(problem)
-        _check_sheet(sheet, may_overwrite=options["overwrite"])
+        check_sheet(sheet, ".pdf", ".png", may_overwrite=options["overwrite"])
         try:
             document = find_document(options["document"])
             made = _make(document, options)
@@ -69,15 +69,6 @@ class Command(BaseCommand):
         if drawn is not None:
             write(sheet, drawn)
             self.stdout.write(self.style.SUCCESS(f"{sheet}: {options['paper']}"))
-
-
-def _check_sheet(sheet: Path | None, *, may_overwrite: bool) -> None:
-    if sheet is None:
-        return
-    if sheet.suffix.lower() not in {".pdf", ".png"}:
-        raise CommandError("--sheet must end in .pdf, .png.")
-    if sheet.exists() and not may_overwrite:
-        raise CommandError(f"{sheet} is there already. Use --overwrite, or another name.")
 
 
 def _make(document: Document, options: dict[str, Any]) -> IdPhoto:
