@@ -8,6 +8,7 @@ photos in one call, and what follows from each answer. The guarantees about mone
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 import random
@@ -26,11 +27,12 @@ from django_hili.exceptions import (
     LostLeaseError,
     ProviderError,
     StorageError,
+    WrongStateError,
 )
 from django_hili.imaging.clean import clean
 from django_hili.imaging.encode import SourceType
 from django_hili.imaging.marking import marked
-from django_hili.jobs import breakers, claim, finish, send
+from django_hili.jobs import breakers, claim, finish, held, send
 from django_hili.jobs.crash import crash_point
 from django_hili.jobs.desk import Desk
 from django_hili.jobs.direct import end_or_retry, source_of, store
@@ -148,6 +150,7 @@ class RemoteLane:
         if now >= self._next_recovery:
             self._next_recovery = now + self._desk.lease.total_seconds() / 3
             await self._recover()
+            await self._count_credits()
         if self._in_flight and now >= self._next_tick:
             self._next_tick = now + TICK
             await self._ask()
@@ -307,6 +310,22 @@ class RemoteLane:
         is_free = self.provider.charging is Charging.DOWNLOAD
         for job in await self._desk.rows(claim.silent_senders, provider=alias, now=now):
             await self._desk.rows(send.recover, job=job, is_free_again=is_free, now=now)
+
+    async def _count_credits(self) -> None:
+        """Keep a count to reckon from; settle doubts by a new one while nothing is on its way."""
+        alias = self.provider.alias
+        if self._sending or not await self._desk.rows(held.wants_a_count, provider=alias):
+            return
+        try:
+            left = await self.provider.credits()
+        except ProviderError:
+            return
+        if not self._sending:
+            exclusive = self.provider.is_exclusive
+            with contextlib.suppress(WrongStateError):
+                await self._desk.rows(
+                    held.reconcile, provider=alias, credits_left=left, is_exclusive=exclusive
+                )
 
     # Waiting.
 

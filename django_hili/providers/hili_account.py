@@ -72,6 +72,7 @@ class HiliAccount(RemoteProvider):
         reader = Reader(options)
         self._setup: Setup = reader.read()
         self._problems = tuple(reader.problems)
+        self.is_exclusive = self._setup.is_exclusive
         self._resolve = resolve
         self._clock = Clock()
         # Apart, so that a small question never waits behind photos.

@@ -41,6 +41,8 @@ class Setup:
     results: Policy
     platform: str
     charging: Charging
+    is_exclusive: bool
+    """Whether this site is the only one that spends the account's credits."""
     slots: int
     timeouts: Timeouts
     ca_file: str | None
@@ -55,7 +57,7 @@ class Reader:
 
     KNOWN = (
         "third_code", "secret_key", "base_url", "platform", "charging", "slots", "timeouts",
-        "result_hosts", "allow_http", "ca_file",
+        "result_hosts", "allow_http", "ca_file", "exclusive_account",
     )  # fmt: skip
 
     def read(self) -> Setup:
@@ -74,6 +76,7 @@ class Reader:
             results=self._results(host, port),
             platform=self._one_of("platform", PLATFORMS, "pc"),
             charging=Charging(self._one_of("charging", tuple(Charging), Charging.UPLOAD)),
+            is_exclusive=self.options.get("exclusive_account") is True,
             slots=self._slots(),
             timeouts=self._timeouts(),
             ca_file=self._ca_file(),

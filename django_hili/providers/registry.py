@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 

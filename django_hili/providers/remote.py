@@ -77,6 +77,8 @@ class RemoteProvider(Provider):
 
     handles_per_call: int = 1
     """How many photos one `states` call may ask about."""
+    is_exclusive: bool = False
+    """Whether this site alone spends the account's credits, so that their count settles doubts."""
 
     @property
     @abc.abstractmethod
