@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -96,17 +95,20 @@ class EnhancePhotosMixin(_Base):
         """Return the user whose photo this is, or None if it belongs to no user."""
         del obj
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer the action to staff who may add photo jobs."""
-        actions: dict[str, Any] = super().get_actions(request)
-        if request.user.has_perm(ENHANCE):
-            actions[ACTION] = (_run_action, ACTION, _("Enhance selected photos"))
-        return actions
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Added here and not by get_actions(): its signature differs between versions of Django.
+        self.actions = [*(self.actions or ()), ACTION]
 
-    def enhance_photos(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def has_enhance_photos_permission(self, request: HttpRequest) -> bool:
+        """Whether the action is offered: it takes the permission to add photo jobs."""
+        return bool(request.user.has_perm(ENHANCE))
+
+    @admin.action(description=_("Enhance selected photos"), permissions=["enhance_photos"])
+    def enhance_selected_photos(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponse | None:
         """Show the page to confirm, or do what was confirmed."""
-        if not request.user.has_perm(ENHANCE):
-            raise PermissionDenied
         rows = [row for row in queryset if getattr(row, self.enhance_photo_field)]
         limit = get_settings().limits.max_photos_per_batch
         if not rows or len(rows) > limit:
@@ -190,12 +192,6 @@ class EnhancePhotosMixin(_Base):
                 len(outcome.refused),
             ) % {"count": len(outcome.refused)}  # fmt: skip
             self.message_user(request, format_html("{}{}", text, lines), messages.WARNING)
-
-
-def _run_action(
-    model_admin: EnhancePhotosMixin, request: HttpRequest, queryset: QuerySet[Model]
-) -> HttpResponse | None:
-    return model_admin.enhance_photos(request, queryset)
 
 
 def _credits(capabilities: Capabilities, photos: int) -> int:
