@@ -67,14 +67,17 @@ def check_sheet(sheet: Path | None, *suffixes: str, may_overwrite: bool) -> None
         raise CommandError(_told(Code.RESULT_EXISTS))
 
 
-def name_results(photos: list[Path], folder: Path) -> list[Task]:
-    """Return a task for each photo, subfolders kept, with its result in `folder`."""
+def name_results(photos: list[Path], folder: Path, *, with_alpha: bool) -> list[Task]:
+    """Return a task for each photo, subfolders kept, with its result in `folder`.
+
+    A PNG becomes a PNG, and so does everything `with_alpha`, which a JPEG would lose.
+    """
     if not folder.is_dir():
         raise CommandError(f"There is no folder {folder}. Make it first.")
     tasks: list[Task] = []
     taken: set[Path] = set()
     for photo, place in _found(photos, folder):
-        suffix = ".png" if photo.suffix.lower() == ".png" else ".jpg"
+        suffix = ".png" if with_alpha or photo.suffix.lower() == ".png" else ".jpg"
         out = folder / place.with_suffix(suffix)
         tasks.append(Task(photo, out, clashes=out in taken))
         taken.add(out)

@@ -180,6 +180,14 @@ def test_two_photos_never_become_one_file(folder, capsys):
     assert "a.webp: There is a file of that name already" in capsys.readouterr().err
 
 
+def test_what_is_to_be_transparent_becomes_a_png(folder, capsys):
+    call_command(
+        "hili_enhance", str(folder / "a.jpg"), "--out", str(folder.parent / "results"),
+        "--operations", "bg", "--background", "transparent", "--dry-run",
+    )  # fmt: skip
+    assert "a.png by bg" in capsys.readouterr().out
+
+
 def test_a_dry_run_stores_and_writes_nothing(folder, capsys, stored):
     with pytest.raises(CommandError, match="1 of 4"):
         call_command(

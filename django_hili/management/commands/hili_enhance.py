@@ -67,7 +67,12 @@ class Command(BaseCommand):
         """Submit the photos, work on them here, write the results, delete everything."""
         photos, out = options["photos"], options["out"]
         is_single = len(photos) == 1 and not photos[0].is_dir() and not out.is_dir()
-        tasks = [one_result(photos[0], out)] if is_single else name_results(photos, out)
+        with_alpha = options["background"] == "transparent"
+        tasks = (
+            [one_result(photos[0], out)]
+            if is_single
+            else name_results(photos, out, with_alpha=with_alpha)
+        )
         check_sheet(options["contact_sheet"], ".jpg", ".jpeg", may_overwrite=options["overwrite"])
         wish = _wish(options)
         try:
