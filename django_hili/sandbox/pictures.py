@@ -16,6 +16,7 @@ from django_hili.sandbox.contract import GONE_MESSAGE, NOT_FOUND, RefusalError
 from django_hili.sandbox.ledger import Remark, forgotten, remark
 from django_hili.sandbox.models import LedgerEntry, Partner, Picture
 from django_hili.sandbox.rules import Plan
+from django_hili.sandbox.workers import pool
 
 _QUEUE_SHARE: Final = 0.1
 """The part of a simulated processing time that is spent waiting in the queue."""
@@ -133,6 +134,8 @@ class _Sweeper:
     """Remembers when this process last swept, so that requests sweep once a minute at most."""
 
     every_seconds: Final = 60.0
+    patience_seconds: Final = 300.0
+    """After so long a claimed picture is thought to have lost its worker."""
 
     def __init__(self) -> None:
         self.swept_at = 0.0
@@ -142,6 +145,7 @@ class _Sweeper:
         if clock - self.swept_at >= self.every_seconds:
             self.swept_at = clock
             sweep(now=now)
+            pool.adopt(accepted_before=now - self.patience_seconds)
 
 
 sweeper = _Sweeper()

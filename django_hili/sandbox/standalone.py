@@ -101,13 +101,12 @@ def prepare(options: argparse.Namespace) -> str:
     """Make the tables and the account; return its secret."""
     call_command("migrate", verbosity=0, interactive=False)
     from django_hili.sandbox import state, storage
-    from django_hili.sandbox.models import Partner, Picture
+    from django_hili.sandbox.models import Partner
 
     # A mistake in the addresses shows now, and not in the first caller's thread.
     reverse("hili_sandbox:home")
     state.keep_in_memory()
     storage.folder()
-    Picture.objects.update(claimed_at=None)
     known = Partner.objects.filter(third_code=options.third_code).first()
     secret_key: str = options.secret_key or (known.secret_key if known else secrets.token_hex(16))
     state.add_partner(
@@ -146,13 +145,14 @@ def _serve(options: argparse.Namespace, *, folder: Path) -> int:
     secret_key = prepare(options)
     from django.core.wsgi import get_wsgi_application
 
+    from django_hili.sandbox import state
     from django_hili.sandbox.httpd import Server
     from django_hili.sandbox.workers import pool
 
     server = Server(get_wsgi_application(), host=options.host, port=options.port)
     stopping = threading.Event()
     _listen_for_the_end(server, stopping, with_stdin=options.until_stdin_closes)
-    pool.adopt()
+    pool.adopt(accepted_before=state.snapshot().now())
     threading.Thread(target=_sweep_until, args=(stopping,), daemon=True).start()
     _announce(server, options, secret_key=secret_key)
     server.serve_forever()

@@ -31,15 +31,23 @@ class Pool:
         self._threads: list[threading.Thread] = []
 
     def submit(self, mdfs: Iterable[str]) -> None:
-        """Queue pictures; the first call also adopts what an earlier process left behind."""
+        """Queue pictures; the threads start with the first."""
         self._start()
         for mdf in mdfs:
             self._queue.put(mdf)
 
-    def adopt(self) -> None:
-        """Queue every picture that nobody has claimed; for the start of the only process."""
-        waiting = Picture.objects.filter(code=contract.PROCESSING, claimed_at=None)
-        self.submit(list(waiting.order_by("accepted_at").values_list("mdf", flat=True)))
+    def adopt(self, *, accepted_before: float) -> None:
+        """Queue what nobody works on any more, because its process is gone.
+
+        Whoever claimed a picture before this moment counts as gone. If it is not, the picture is
+        worked on twice and finished once.
+        """
+        old = Picture.objects.filter(code=contract.PROCESSING, accepted_at__lt=accepted_before)
+        old.filter(claimed_at__lt=accepted_before).update(claimed_at=None)
+        waiting = old.filter(claimed_at=None).order_by("accepted_at")
+        mdfs = list(waiting.values_list("mdf", flat=True))
+        if mdfs:
+            self.submit(mdfs)
 
     def _start(self) -> None:
         with self._lock:

@@ -15,10 +15,11 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from django_hili.sandbox import checks, state
+from django_hili.sandbox import checks, pictures, state
 from django_hili.sandbox.models import LedgerEntry, Partner, Picture
 from django_hili.sandbox.tokens import sign
 from django_hili.sandbox.wire import BrokenOffError
+from django_hili.sandbox.workers import pool, work_on
 from tests.sandbox.conftest import Caller
 from tests.sandbox.photos import photo
 
@@ -144,6 +145,24 @@ def test_changes_count_at_once(client: Client):
     state.change_behaviour({"travel_seconds": 4000.0})
     assert call(client, "status", mdf=mdf).json()["errno"] == 9002
     assert not Picture.objects.exists()
+
+
+def test_a_picture_whose_worker_is_gone_is_taken_up_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    state.change_behaviour({"mode": "cheap"})
+    old, young = (upload(client).json()["data"]["mdf"][0] for _ in range(2))
+    now = state.snapshot().now()
+    Picture.objects.filter(mdf=old).update(accepted_at=now - 900, claimed_at=now - 800)
+    Picture.objects.filter(mdf=young).update(claimed_at=now)
+    queued: list[str] = []
+    monkeypatch.setattr(pool, "submit", queued.extend)
+    monkeypatch.setattr(pictures.sweeper, "swept_at", -1e9)
+    call(client, "nums")
+    assert queued == [old]
+    assert work_on(old)
+    assert not work_on(young)
+    assert Picture.objects.get(mdf=old).code == 1
 
 
 def test_the_checks(settings: Any):
