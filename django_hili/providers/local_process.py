@@ -123,7 +123,7 @@ def _done(
 ) -> tuple[dict[str, Any], bytes]:
     pixels = Image.fromarray(enhanced.pixels)
     alpha = None if enhanced.alpha is None else Image.fromarray(enhanced.alpha)
-    by_model = any(not step.method.startswith("classical") for step in enhanced.steps)
+    by_model = any("net:" in step.method or "model:" in step.method for step in enhanced.steps)
     mark = SourceType.MODEL if by_model else SourceType.ENHANCED
     kind = request["format"] or _natural_format(request, alpha)
     if kind == "png":
