@@ -10,15 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import posixpath
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from django.core.files.storage import Storage
 
-from django_hili.media.storages import photo_storage
+from django_hili.media.storages import delete_files, photo_storage
 from django_hili.models import EraseCause, Media, MediaState
 from django_hili.models.media import MediaQuerySet
 from django_hili.signals import photo_erased
@@ -51,54 +49,37 @@ def erase_condemned(media: MediaQuerySet | None = None) -> ErasureReport:
     while True:
         # By name, so that one listing of a folder answers for many files of a batch.
         page = rows.filter(name__gt=after).order_by("name")[:BATCH]
-        batch = [_Doomed(*row) for row in page.values_list(*_Doomed._fields)]
+        batch = list(page.values_list("storage", "name"))
         if not batch:
             return ErasureReport(erased, remaining)
-        after = batch[-1].name
+        after = batch[-1][1]
         gone = _erase_batch(batch)
         erased += gone
         remaining += len(batch) - gone
 
 
-class _Doomed(NamedTuple):
-    """What erasing needs to know of a row."""
-
-    id: uuid.UUID
-    job_id: uuid.UUID | None
-    kind: str
-    storage: str
-    name: str
-    cause: str
-
-
-def _erase_batch(batch: Sequence[_Doomed]) -> int:
-    by_storage: dict[str, list[_Doomed]] = defaultdict(list)
-    for row in batch:
-        by_storage[row.storage].append(row)
-    gone = [row for alias, rows in by_storage.items() for row in _erase_files(alias, rows)]
-    rows = Media.objects.filter(pk__in=[row.id for row in gone], state=MediaState.CONDEMNED)
+def _erase_batch(batch: Sequence[tuple[str, str]]) -> int:
+    by_storage: dict[str, list[str]] = defaultdict(list)
+    for alias, name in batch:
+        by_storage[alias].append(name)
+    gone = [name for alias, names in by_storage.items() for name in _erase_files(alias, names)]
+    rows = Media.objects.filter(name__in=gone, state=MediaState.CONDEMNED)
+    # Who listens is told what went; where nobody does, nothing more is read of the rows.
+    told = list(rows.values("job_id", "kind", "cause")) if photo_erased.has_listeners(Media) else []
     # No row points at these with a constraint, so nothing has to be collected or cascaded.
     rows._raw_delete(rows.db)  # noqa: SLF001
-    if photo_erased.has_listeners(Media):
-        for row in gone:
-            photo_erased.send_robust(
-                sender=Media, job_id=row.job_id, kind=row.kind, cause=row.cause
-            )
+    for words in told:
+        photo_erased.send_robust(sender=Media, **words)
     return len(gone)
 
 
-def _erase_files(alias: str, rows: Iterable[_Doomed]) -> list[_Doomed]:
+def _erase_files(alias: str, names: Sequence[str]) -> list[str]:
     storage = photo_storage(alias)
-    tried = []
-    for row in rows:
-        try:
-            storage.delete(row.name)
-        except Exception:  # noqa: BLE001 - any backend, any error: the row stays and says so
-            logger.warning("A condemned photo could not be deleted; it will be tried again.")
-            continue
-        tried.append(row)
-    present = _listed(storage, {posixpath.dirname(row.name) for row in tried})
-    return [row for row in tried if row.name not in present]
+    tried = delete_files(storage, names)
+    if len(tried) < len(names):
+        logger.warning("Some condemned photos could not be deleted; they will be tried again.")
+    present = _listed(storage, {posixpath.dirname(name) for name in tried})
+    return [name for name in tried if name not in present]
 
 
 def _listed(storage: Storage, folders: Iterable[str]) -> set[str]:

@@ -83,7 +83,7 @@ def test_a_storage_that_keeps_the_file_keeps_the_row(anna, photo, stored, monkey
     from django_hili.privacy.sweep import sweep
 
     job = django_hili.enhance(photo, preset="photo-4x", subject=anna)
-    monkeypatch.setattr("django.core.files.storage.FileSystemStorage.delete", lambda *_: None)
+    monkeypatch.setattr("django_hili.media.storages.os.unlink", lambda *_: None)
     delete_jobs(job_ids=[job.pk])
     assert Media.objects.count() == 1
     assert sweep().remaining == 1
