@@ -6,6 +6,7 @@ and `erase_photo`. Clauses C26: HILI-5c, AIART-4.2.1d, MIAO-7.3c.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import mimetypes
 from typing import Any
@@ -21,8 +22,10 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from django_hili.exceptions import HiliError
+from django_hili.exceptions import HiliError, WrongStateError
+from django_hili.jobs.cancel import cancel_job
 from django_hili.jobs.delete import delete_jobs
 from django_hili.jobs.presets import all_presets
 from django_hili.jobs.queries import result_of, target_file, target_row, timeline, with_results
@@ -45,6 +48,7 @@ class PhotoJobAdmin(admin.ModelAdmin):
     list_display = ["short_id", "status_badge", "what", "taken_in", "kept_until", "came_from"]
     list_filter = ["status", "provider", "preset", ("batch", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["id"]
+    actions = ["cancel_selected"]
     ordering = ["-created_at"]
     date_hierarchy = "created_at"
     list_per_page = 50
@@ -125,6 +129,23 @@ class PhotoJobAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: PhotoJob | None = None) -> bool:
         """Deleting a job erases photos, so it takes that permission."""
+        return bool(request.user.has_perm(ERASE_PHOTO))
+
+    @admin.action(description=_("Cancel selected photo jobs"), permissions=["cancel"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[PhotoJob]) -> None:
+        """End what has not ended yet; what has is left as it is."""
+        cancelled = 0
+        for job_id in queryset.values_list("pk", flat=True):
+            with contextlib.suppress(WrongStateError):
+                cancel_job(job_id=job_id)
+                cancelled += 1
+        text = ngettext(
+            "%(count)d photo job was cancelled.", "%(count)d photo jobs were cancelled.", cancelled
+        )
+        self.message_user(request, text % {"count": cancelled})
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Cancelling erases the source, so it takes that permission."""
         return bool(request.user.has_perm(ERASE_PHOTO))
 
     @admin.display(description=_("job"))

@@ -21,6 +21,7 @@ from django_hili.exceptions import (
     HiliError,
     InvalidOptionsError,
     InvalidPhotoError,
+    ProviderError,
     StorageError,
     WrongStateError,
 )
@@ -68,7 +69,7 @@ def _status_of(error: HiliError) -> int:
         return HTTPStatus.UNPROCESSABLE_ENTITY
     if isinstance(error, WrongStateError):
         return HTTPStatus.CONFLICT
-    if isinstance(error, StorageError):
+    if isinstance(error, StorageError | ProviderError):
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.INTERNAL_SERVER_ERROR
 

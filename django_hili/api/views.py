@@ -23,6 +23,7 @@ from rest_framework.reverse import reverse
 
 from django_hili.api.problems import problem_handler
 from django_hili.api.serializers import JobSerializer, NewJobSerializer
+from django_hili.jobs.cancel import cancel_job
 from django_hili.jobs.delete import delete_jobs
 from django_hili.jobs.queries import jobs_of, result_of, with_results
 from django_hili.jobs.submit import enhance
@@ -82,6 +83,15 @@ class JobViewSet(
         del request, pk
         delete_jobs(job_ids=[self.get_object().pk])
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """End the job, delete its photos, and say whether its credit is gone."""
+        del request, pk
+        job = self.get_object()
+        cancelled = cancel_job(job_id=job.pk)
+        body = self.get_serializer(self.get_object()).data
+        return Response({**body, "charged": cancelled.is_charged})
 
     @action(detail=True)
     def result(self, request: Request, pk: str) -> HttpResponseBase:

@@ -170,6 +170,16 @@ def test_deleting_many_in_the_admin_erases(desk, done, stored):
     assert stored() == {}
 
 
+def test_a_waiting_job_can_be_cancelled(desk, portraits, stored):
+    ask(desk, portraits, **CONFIRMED)
+    keys = [str(pk) for pk in PhotoJob.objects.values_list("pk", flat=True)]
+    data = {"action": "cancel_selected", "_selected_action": keys}
+    page = desk.post(JOBS, data, follow=True).content.decode()
+    assert "2 photo jobs were cancelled." in page
+    assert set(PhotoJob.objects.values_list("status", flat=True)) == {JobStatus.CANCELLED}
+    assert stored() == {}
+
+
 def test_a_job_cannot_be_added_or_edited(desk, done):
     assert desk.get(f"{JOBS}add/").status_code == 403
     assert desk.post(f"{JOBS}{done.pk}/change/", {"status": "queued"}).status_code == 403

@@ -78,6 +78,16 @@ def test_deleting_is_at_once(client_of, anna, job_of_anna, stored):
     assert not Media.objects.exists()
 
 
+def test_cancelling_ends_the_job_and_says_what_it_cost(client_of, anna, job_of_anna, stored):
+    client = client_of(anna)
+    answer = client.post(f"{JOBS}{job_of_anna}/cancel/")
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert answer.json()["charged"] is False
+    assert stored() == {}
+    again = client.post(f"{JOBS}{job_of_anna}/cancel/")
+    assert (again.status_code, again.json()["code"]) == (409, "job_changed")
+
+
 def test_another_persons_job_is_not_there(client_of, anna, ben, job_of_anna, work):
     work()
     client = client_of(ben)
@@ -87,6 +97,7 @@ def test_another_persons_job_is_not_there(client_of, anna, ben, job_of_anna, wor
         ("get", f"{JOBS}{job_of_anna}/"),
         ("get", f"{JOBS}{job_of_anna}/result/"),
         ("delete", f"{JOBS}{job_of_anna}/"),
+        ("post", f"{JOBS}{job_of_anna}/cancel/"),
         ("put", f"{JOBS}{job_of_anna}/"),
         ("patch", f"{JOBS}{job_of_anna}/"),
     ):
