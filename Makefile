@@ -37,6 +37,9 @@ bench: $(VENV)/.for-working ## Run the benchmarks of tests/benchmarks
 fuzz: $(VENV)/.for-working ## Feed twelve thousand broken photos to the door and to the engine
 	$(BIN)/python -W ignore -m tests.fuzz.run --cases $(or $(CASES),12000) --first $(or $(FIRST),0)
 
+chaos: $(VENV)/.for-working ## Kill, freeze and cheat workers against the sandbox, with its ledger as the oracle
+	$(BIN)/python -m pytest -q tests/chaos tests/acceptance/test_crash.py $(PYTEST_ARGS)
+
 quality: $(VENV)/.for-working ## Measure what the local engine does to photos
 	$(BIN)/python -m training.evaluate
 
