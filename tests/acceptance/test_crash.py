@@ -24,9 +24,8 @@ POINTS = [
 
 def test_every_crash_point_is_tried():
     rooms = (ROOT / "django_hili" / "jobs").glob("*.py")
-    text = "".join(room.read_text() for room in rooms)
-    named = set(re.findall(r'crash_point\("(\w+)"\)', text))
-    assert named == set(POINTS)
+    local = "".join(room.read_text() for room in rooms if room.name != "remote.py")
+    assert set(re.findall(r'crash_point\("(\w+)"\)', local)) == set(POINTS)
 
 
 @pytest.mark.parametrize("point", POINTS)
