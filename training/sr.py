@@ -3,7 +3,8 @@
     python -m training.sr --variant photo          # x2, any photo
     python -m training.sr --variant photo --scale 4
     python -m training.sr --variant jpeg           # x2, small JPEG photos
-    python -m training.sr --variant text           # x2, documents and drawings
+    python -m training.sr --variant text --pictures 240 --steps 4000 --rate 5e-4 \\
+        --start django_hili/engine/weights/sr-x2-photo.npz   # x2, documents
 
 One net works on luma only: the eye's sharpness is there, and it is a third of the work. It learns
 the correction to Pillow's bicubic enlargement, the very one the engine adds it to.
@@ -20,7 +21,7 @@ import torch
 
 from training.degrade import luma, resize, shared_online, shrink, to_bytes
 from training.loop import Batch, cached_pool, fit
-from training.nets import Chain, save
+from training.nets import Chain, save, start_from
 from training.pictures import Floats
 
 WEIGHTS = Path(__file__).parents[1] / "django_hili" / "engine" / "weights"
@@ -30,7 +31,7 @@ Pair = tuple[Floats, Floats, Floats]
 SHAPES = {
     ("photo", 2): {"width": 28, "depth": 9, "fold": 1, "head": 5},
     ("jpeg", 2): {"width": 24, "depth": 8, "fold": 1, "head": 5},
-    ("text", 2): {"width": 24, "depth": 8, "fold": 1, "head": 5},
+    ("text", 2): {"width": 28, "depth": 9, "fold": 1, "head": 5},
     ("photo", 4): {"width": 24, "depth": 6, "fold": 1, "head": 5},
     ("jpeg", 4): {"width": 24, "depth": 6, "fold": 1, "head": 5},
 }
@@ -110,6 +111,7 @@ def main() -> None:
     parser.add_argument("--width", type=int)
     parser.add_argument("--depth", type=int)
     parser.add_argument("--fold", type=int)
+    parser.add_argument("--start", type=Path, help="begin with the weights of this net")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path("build/training"))
     parser.add_argument("--out", type=Path)
@@ -120,6 +122,8 @@ def main() -> None:
     shape = dict(SHAPES[options.variant, options.scale])
     shape |= {k: v for k in ("width", "depth", "fold") if (v := getattr(options, k)) is not None}
     net = Chain(planes=1, out=1, scale=options.scale, **shape)
+    if options.start is not None:
+        start_from(net, options.start)
     started = time.monotonic()
     data = pairs(options.variant, options.scale, options.pictures, options.cache)
     print(f"{len(data)} pairs in {time.monotonic() - started:.0f} s", flush=True)

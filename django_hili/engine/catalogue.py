@@ -10,7 +10,7 @@ AVAILABLE: Final[Mapping[str, str | None]] = MappingProxyType(
     {
         "sr": None,
         "repair": None,
-        "scratch": "not_built_yet",
+        "scratch": None,
         "defogging": None,
         "bg": None,
         "colour": "needs_model",

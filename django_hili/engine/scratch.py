@@ -16,14 +16,14 @@ from django_hili.engine.pixels import LEVELS, Mask, Pixels, Plane, cut, resize
 from django_hili.engine.regions import regions
 from django_hili.engine.tiles import Tile, even_tiles, run, tiles
 
-SURE, POSSIBLE = 230, 128
-"""Of 255: a region needs one sure pixel, and reaches as far as pixels are possible."""
-SMALLEST = 6
-"""Pixels; fewer are noise."""
-ROUND, ROUNDEST = 150, 4.0
-"""A region larger than the first number must be long: diagonal squared over area at least the
-second.
-"""
+SHARPNESS = 12
+"""Log-odds are kept as bytes: 12 to a unit, nothing below even odds."""
+SPECK = 40
+"""Pixels up to which a mark is dust."""
+SURE_SPECK, SURE_LINE = 8 * SHARPNESS, round(12.5 * SHARPNESS)
+"""What the surest pixel of a mark must reach. Cables and whiskers reach less."""
+SMALLEST, SLENDER = 6, 22.0
+"""Pixels of the smallest mark; diagonal squared over area of the stoutest line."""
 AROUND = 48
 """Pixels around a tile that its filling may look at."""
 COARSE = 768
@@ -48,9 +48,9 @@ def find(pixels: Pixels, progress: Callable[[float], None] | None = None) -> Mas
             window = np.repeat(window[..., None], 3, 2)
         shown: Plane = window.astype(np.float32) / LEVELS
         answer = net(shown)[..., 0]
-        chance = 255 / (1 + np.exp(-answer.clip(-20, 20)))
+        surely = (answer * SHARPNESS).clip(0, 255)
         bottom, right = min(tile.bottom, height), min(tile.right, width)
-        odds[tile.top : bottom, tile.left : right] = chance[
+        odds[tile.top : bottom, tile.left : right] = surely[
             : bottom - tile.top, : right - tile.left
         ]
 
@@ -59,12 +59,13 @@ def find(pixels: Pixels, progress: Callable[[float], None] | None = None) -> Mas
 
 
 def _plausible(odds: Pixels) -> Mask:
-    """Keep regions with a sure pixel that are small like dust or long like scratches."""
-    found = regions(odds > POSSIBLE)
-    sizes, lengths = found.sums(), found.diagonals()
-    long_or_small = (sizes <= ROUND) | (lengths**2 >= ROUNDEST * sizes)
-    keep = (found.peaks(odds) >= SURE) & (sizes >= SMALLEST) & long_or_small
-    return found.mask(keep, (odds.shape[0], odds.shape[1]))
+    """Keep regions that are small and sure like dust, or slender and surer like scratches."""
+    found = regions(odds > 0)
+    sizes, peaks = found.sums(), found.peaks(odds)
+    slender = found.diagonals() ** 2 >= SLENDER * sizes
+    speck = (sizes >= SMALLEST) & (sizes < SPECK) & (peaks >= SURE_SPECK)
+    line = (sizes >= SMALLEST) & slender & (peaks >= SURE_LINE)
+    return found.mask(speck | line, (odds.shape[0], odds.shape[1]))
 
 
 def grown(mask: Mask) -> Mask:

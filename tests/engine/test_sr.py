@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from django_hili.engine import nets, sr
+from django_hili.engine import measure, nets, sr
 from django_hili.engine.pipeline import enhance
-from tests.engine.likeness import luma, psnr, resized
+from tests.engine.likeness import jpeg, luma, noisy, psnr, resized
 
 
 def gain(photo: np.ndarray, scale: int, **options: str) -> float:
@@ -89,3 +89,32 @@ def test_colour_does_not_drift(portrait: np.ndarray) -> None:
     answer = enhance(portrait, operations=["sr"], scale=2).pixels
     for channel in range(3):
         assert abs(float(answer[..., channel].mean()) - float(portrait[..., channel].mean())) < 0.5
+
+
+def test_a_jpeg_is_told_from_a_clean_photo_wherever_it_was_cropped(
+    portrait: np.ndarray, machine: np.ndarray
+) -> None:
+    for photo in (portrait, machine):
+        assert sr.variant(photo, "people") == "photo"
+        for quality in (80, 60, 40):
+            marred = jpeg(photo, quality)
+            assert sr.variant(marred, "people") == "jpeg"
+            assert sr.variant(marred[3:, 5:], "people") == "jpeg"
+        assert sr.variant(jpeg(photo, 97), "people") == "photo"
+        assert sr.variant(noisy(photo, 7), "people") == "jpeg"
+
+
+def test_the_coarser_the_jpeg_the_larger_the_step(machine: np.ndarray) -> None:
+    steps = [measure.jpeg(jpeg(machine, quality)).step for quality in (97, 92, 85, 75)]
+    assert steps == sorted(steps)
+    assert steps[0] < steps[-1] / 3
+
+
+def test_the_choice_by_measurement_pays(portrait: np.ndarray, machine: np.ndarray) -> None:
+    """On a JPEG, the net that is chosen does better than the one for clean photos."""
+    for photo in (portrait, machine):
+        small = jpeg(resized(photo, photo.shape[0] // 2, photo.shape[1] // 2), 80)
+        chosen = enhance(small, operations=["sr"], scale=2)
+        assert chosen.steps[0].method == "net:sr-x2-jpeg"
+        other = sr.apply(small, nets.load("sr-x2-photo"))
+        assert psnr(luma(chosen.pixels), luma(photo)) > psnr(luma(other), luma(photo)) + 0.3
