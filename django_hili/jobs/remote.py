@@ -12,7 +12,6 @@ import contextlib
 import datetime as dt
 import logging
 import random
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,7 +20,6 @@ from django.utils import timezone
 from django_hili.codes import Code
 from django_hili.conf import get_settings
 from django_hili.exceptions import (
-    HiliConfigurationError,
     HiliError,
     InvalidPhotoError,
     LostLeaseError,
@@ -35,24 +33,21 @@ from django_hili.imaging.marking import marked
 from django_hili.jobs import breakers, claim, finish, held, send
 from django_hili.jobs.crash import crash_point
 from django_hili.jobs.desk import Desk
-from django_hili.jobs.direct import end_or_retry, source_of, store
-from django_hili.media import vault
-from django_hili.models import Disclosure, JobStatus, Media, PhotoJob
+from django_hili.jobs.direct import end_or_retry, store
+from django_hili.jobs.outbound import Sender
+from django_hili.models import Disclosure, JobStatus, PhotoJob
 from django_hili.providers.base import EnhancedPhoto, Step
 from django_hili.providers.remote import (
     Charging,
     RemoteProvider,
     RemoteStage,
     RemoteState,
-    Upload,
 )
 
 logger = logging.getLogger(__name__)
 
 SEND_SLOTS = 8
 FETCH_SLOTS = 8
-IN_DOUBT_SLOTS = 4
-"""Photos that may be between the barrier and the vendor's answer at any time."""
 MOST_IN_FLIGHT = 2000
 TICK = 0.5
 """Seconds between two questions about photos that could be done."""
@@ -77,15 +72,6 @@ class InFlight:
     """Questions about it in a row that failed."""
     unfetched: int = 0
     """Fetches that failed."""
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """One send as it goes along."""
-
-    job: PhotoJob
-    row: Disclosure
-    has_passed: bool = False
 
 
 @dataclass(slots=True)
@@ -119,7 +105,7 @@ class RemoteLane:
         self._in_flight: dict[str, InFlight] = {}
         self._ready: list[InFlight] = []
         self._learned = _Learned()
-        self._doubt = asyncio.Semaphore(IN_DOUBT_SLOTS)
+        self._sender = Sender(desk, provider, on_accepted=self._watch)
         self._next_tick = 0.0
         self._next_recovery = 0.0
 
@@ -141,7 +127,7 @@ class RemoteLane:
 
     def start(self, job: PhotoJob) -> None:
         """Begin with a claimed job: send it, or go on where a silent worker left it."""
-        work = self._send(job) if job.status == JobStatus.SENDING else self._adopt(job)
+        work = self._sender.send(job) if job.status == JobStatus.SENDING else self._adopt(job)
         self._spawn(self._sending, job, work)
 
     async def tick(self) -> None:
@@ -179,130 +165,7 @@ class RemoteLane:
         """Close the provider's connections."""
         await self.provider.aclose()
 
-    # Sending.
-
-    async def _send(self, job: PhotoJob) -> None:
-        known = await self._desk.rows(send.last_handle, job)
-        if known is not None:
-            # The vendor has it already: an answer that was taken for lost came after all.
-            await self._desk.rows(send.resume, job=job)
-            self._watch(job, known)
-            return
-        try:
-            source = await self._desk.rows(source_of, job)
-            rows = await self._desk.rows(
-                send.intend,
-                jobs=[job],
-                sizes={job.pk: source.size},
-                capabilities=self.provider.capabilities,
-                now=timezone.now(),
-            )
-        except Exception as error:  # noqa: BLE001 - nothing has left yet
-            await end_or_retry(self._desk, job, error)
-            return
-        crash_point("after_intend")
-        await self._send_once(_Attempt(job, rows[job.pk]), source)
-
-    async def _send_once(self, attempt: _Attempt, source: Media) -> None:
-        job = attempt.job
-        upload = Upload(source.size, source.content_type, partial(_pieces, source))
-        try:
-            handle = await self.provider.send(
-                upload, job.enhancement, barrier=partial(self._barrier, attempt)
-            )
-        except asyncio.CancelledError:
-            await self._cut_short(attempt)
-        except ProviderError as error:
-            await self._not_accepted(attempt, error)
-        except LostLeaseError:
-            self._desk.report.lost += 1
-        except HiliConfigurationError:
-            # The set-up is wrong, not the photo: wait for somebody to put it right.
-            await self._not_accepted(attempt, _wrong_setup())
-        except Exception as error:  # noqa: BLE001 - what is not known to be free is in doubt
-            await self._broken(attempt, error)
-        else:
-            await self._accepted(attempt, handle)
-        finally:
-            if attempt.has_passed:
-                self._doubt.release()
-
-    async def _barrier(self, attempt: _Attempt) -> None:
-        crash_point("before_barrier")
-        await self._doubt.acquire()
-        try:
-            now = timezone.now()
-            await self._desk.rows(send.pass_barrier, job=attempt.job, send=attempt.row, now=now)
-        except BaseException:
-            self._doubt.release()
-            raise
-        attempt.has_passed = True
-        crash_point("after_barrier")
-
-    async def _accepted(self, attempt: _Attempt, handle: str) -> None:
-        crash_point("after_answer")
-        kept = self.provider.capabilities.copy_kept_seconds
-        now = timezone.now()
-        kept_for = dt.timedelta(seconds=kept) if kept else None
-        try:
-            await self._desk.rows_surely(
-                send.accepted,
-                job=attempt.job,
-                send=attempt.row,
-                handle=handle,
-                charging=self.provider.charging,
-                kept_for=kept_for,
-                now=now,
-            )
-        except LostLeaseError:
-            self._desk.report.lost += 1
-            return
-        crash_point("after_accepted")
-        await self._desk.rows(breakers.note_success, self.provider.alias)
-        attempt.row.handle = handle
-        attempt.row.vendor_due_at = now + kept_for if kept_for else None
-        self._watch(attempt.job, attempt.row)
-
-    async def _not_accepted(self, attempt: _Attempt, error: ProviderError) -> None:
-        if error.charged is not False:
-            await self._in_doubt(attempt, error.vendor_words)
-            return
-        now = timezone.now()
-        await self._desk.rows_surely(send.refused, send=attempt.row, error=error, now=now)
-        again = await self._desk.rows(breakers.note_failure, self.provider.alias, error, now)
-        if again is None:
-            await end_or_retry(self._desk, attempt.job, error)
-        else:
-            # The provider is at fault, not the photo: wait without counting the attempt.
-            await self._desk.rows(claim.put_off, job=attempt.job, until=again)
-            self._desk.report.again += 1
-
-    async def _in_doubt(self, attempt: _Attempt, words: str) -> None:
-        is_free = self.provider.charging is Charging.DOWNLOAD
-        verb = send.doubt_that_is_free if is_free else send.in_doubt
-        now = timezone.now()
-        await self._desk.rows_surely(verb, job=attempt.job, send=attempt.row, words=words, now=now)
-        self._desk.report.held += 0 if is_free else 1
-
-    async def _cut_short(self, attempt: _Attempt) -> None:
-        """The worker stops. Before the barrier the photo is simply given back."""
-        if attempt.has_passed:
-            await self._in_doubt(attempt, "")
-            return
-        unsent = ProviderError(Code.SEND_UNKNOWN, charged=False)
-        now = timezone.now()
-        await self._desk.rows_surely(send.refused, send=attempt.row, error=unsent, now=now)
-        await self._desk.rows(claim.release, job=attempt.job, now=now)
-
-    async def _broken(self, attempt: _Attempt, error: Exception) -> None:
-        if attempt.has_passed:
-            await self._in_doubt(attempt, "")
-            return
-        unsent = ProviderError(Code.SEND_UNKNOWN, charged=False)
-        await self._desk.rows_surely(
-            send.refused, send=attempt.row, error=unsent, now=timezone.now()
-        )
-        await end_or_retry(self._desk, attempt.job, error)
+    # Waiting.
 
     async def _recover(self) -> None:
         now = timezone.now()
@@ -326,8 +189,6 @@ class RemoteLane:
                 await self._desk.rows(
                     held.reconcile, provider=alias, credits_left=left, is_exclusive=exclusive
                 )
-
-    # Waiting.
 
     async def _adopt(self, job: PhotoJob) -> None:
         known = await self._desk.rows(send.last_handle, job)
@@ -470,17 +331,6 @@ def _as_result(content: bytes, job: PhotoJob) -> EnhancedPhoto:
         steps=tuple(Step(name, f"provider:{job.provider}") for name in job.operations),
         warnings=photo.warnings,
     )
-
-
-async def _pieces(source: Media) -> AsyncIterator[bytes]:
-    pieces = vault.stream(source)
-    while piece := await asyncio.to_thread(next, pieces, b""):
-        crash_point("mid_body")
-        yield piece
-
-
-def _wrong_setup() -> ProviderError:
-    return ProviderError(Code.PROVIDER_BAD_CREDENTIALS, retryable=True, charged=False)
 
 
 def _is_too_late(photo: InFlight) -> bool:

@@ -16,9 +16,9 @@ import pytest
 import django_hili
 from django_hili.jobs.queries import result_of
 from django_hili.models import Disclosure, HeldReason, JobStatus, Media, PhotoJob, SendState
-from django_hili.sandbox.server import running_sandbox
 from tests import photos
 from tests.processes import ROOT, finish, running_python, wait_until
+from tests.vendors import charges, vendor_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -30,20 +30,8 @@ FINISHED = ["after_commit", "after_complete"]
 
 @pytest.fixture
 def vendor(settings):
-    with running_sandbox() as sandbox:
-        settings.HILI = {
-            "PROVIDERS": {
-                "hili": {
-                    "BACKEND": "django_hili.providers.hili.HiliProvider",
-                    "OPTIONS": {
-                        "third_code": sandbox.third_code,
-                        "secret_key": sandbox.secret_key,
-                        "base_url": sandbox.base_url,
-                    },
-                }
-            },
-            "DEFAULT_PROVIDER": "hili",
-        }
+    """A sandbox that outlives the workers."""
+    with vendor_for(settings) as sandbox:
         yield sandbox
 
 
@@ -54,12 +42,9 @@ def run_worker(vendor, **extra) -> int:
     return code
 
 
-def charges(vendor) -> int:
-    return sum(entry["credits"] for entry in vendor.control.ledger())
-
-
 def test_every_remote_crash_point_is_tried():
-    text = (ROOT / "django_hili" / "jobs" / "remote.py").read_text()
+    rooms = [ROOT / "django_hili" / "jobs" / name for name in ("remote.py", "outbound.py")]
+    text = "".join(room.read_text() for room in rooms)
     named = set(re.findall(r'crash_point\("(\w+)"\)', text))
     assert named <= {*FREE, *IN_DOUBT, *PAID}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import random
 
 import pytest
@@ -12,8 +11,8 @@ from django_hili.exceptions import WrongStateError
 from django_hili.jobs.cancel import cancel_job
 from django_hili.jobs.held import Count, Finding, read_count, release
 from django_hili.models import Disclosure, JobStatus, Media, PhotoJob, ProviderState, SendState
-from django_hili.sandbox.server import running_sandbox
 from tests import photos
+from tests.vendors import charges, vendor_for
 
 TABLE = [
     # before, now, paid since, in doubt, exclusive, what follows
@@ -52,27 +51,9 @@ def test_an_exclusive_account_is_never_settled_wrongly(seed):
 
 @pytest.fixture
 def vendor(settings, request):
-    with running_sandbox() as sandbox:
-        settings.HILI = {
-            "PROVIDERS": {
-                "hili": {
-                    "BACKEND": "django_hili.providers.hili.HiliProvider",
-                    "OPTIONS": {
-                        "third_code": sandbox.third_code,
-                        "secret_key": sandbox.secret_key,
-                        "base_url": sandbox.base_url,
-                        "exclusive_account": getattr(request, "param", True),
-                    },
-                }
-            },
-            "DEFAULT_PROVIDER": "hili",
-            "WORKER": {"LEASE": dt.timedelta(seconds=1)},
-        }
+    """A sandbox of its own; the account is this site's alone unless a test says otherwise."""
+    with vendor_for(settings, exclusive_account=getattr(request, "param", True)) as sandbox:
         yield sandbox
-
-
-def charges(vendor) -> int:
-    return sum(entry["credits"] for entry in vendor.control.ledger())
 
 
 def send(user) -> PhotoJob:

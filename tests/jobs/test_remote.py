@@ -21,30 +21,16 @@ from django_hili.models import (
     ProviderState,
     SendState,
 )
-from django_hili.sandbox.server import running_sandbox
 from tests import photos
+from tests.vendors import charges, vendor_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 
 @pytest.fixture(params=["upload"])
 def vendor(request, settings):
-    """A sandbox of its own for each test, and the site configured to use it."""
-    with running_sandbox(charging=request.param) as sandbox:
-        settings.HILI = {
-            "PROVIDERS": {
-                "hili": {
-                    "BACKEND": "django_hili.providers.hili.HiliProvider",
-                    "OPTIONS": {
-                        "third_code": sandbox.third_code,
-                        "secret_key": sandbox.secret_key,
-                        "base_url": sandbox.base_url,
-                        "charging": request.param,
-                    },
-                }
-            },
-            "DEFAULT_PROVIDER": "hili",
-        }
+    """A sandbox of its own for each test."""
+    with vendor_for(settings, charging=request.param) as sandbox:
         yield sandbox
 
 
@@ -57,10 +43,6 @@ def uploads(vendor) -> int:
     return sum(entry["event"] == "accepted" for entry in vendor.control.ledger())
 
 
-def charged(vendor) -> int:
-    return sum(entry["credits"] for entry in vendor.control.ledger())
-
-
 def test_there_and_back(anna, vendor, work, stored):
     job = send_one(anna)
     report = work()
@@ -71,7 +53,7 @@ def test_there_and_back(anna, vendor, work, stored):
         SendState.ANSWERED, True, "hili", "CN",
     )  # fmt: skip
     assert row.intended_at <= row.passed_at <= row.answered_at
-    assert charged(vendor) == 1
+    assert charges(vendor) == 1
     result = result_of(job)
     assert list(stored()) == [result.name]
     opened = Image.open(io.BytesIO(vault.read(result)))
@@ -85,7 +67,7 @@ def test_many_at_once_each_once(anna, vendor, work):
         send_one(anna)
     report = work()
     assert report.done == 30
-    assert charged(vendor) == 30
+    assert charges(vendor) == 30
     assert Disclosure.objects.filter(state=SendState.ANSWERED).count() == 30
     assert Media.objects.count() == 30
 
@@ -101,7 +83,7 @@ def test_no_credits_wait_and_do_not_fail(anna, vendor, work, monkeypatch):
     job.refresh_from_db()
     assert (job.status, job.attempts) == (JobStatus.DONE, 1)
     assert report.again == 2
-    assert charged(vendor) == 1
+    assert charges(vendor) == 1
     assert ProviderState.objects.get().breaker == Breaker.CLOSED
     refused = Disclosure.objects.filter(state=SendState.REFUSED)
     assert set(refused.values_list("charged", flat=True)) == {False}
@@ -116,9 +98,9 @@ def test_a_lost_answer_is_held_and_not_sent_again(anna, vendor, work):
     assert (report.held, report.done) == (1, 0)
     row = Disclosure.objects.get()
     assert (row.state, row.charged) == (SendState.UNKNOWN, None)
-    assert charged(vendor) == 1
+    assert charges(vendor) == 1
     work()
-    assert charged(vendor) == 1
+    assert charges(vendor) == 1
 
 
 @pytest.mark.parametrize("vendor", ["download"], indirect=True)
@@ -128,7 +110,7 @@ def test_where_downloads_are_charged_a_lost_answer_is_sent_again(anna, vendor, w
     work()
     job.refresh_from_db()
     assert job.status == JobStatus.DONE
-    assert charged(vendor) == 1
+    assert charges(vendor) == 1
 
 
 def test_a_photo_the_vendor_cannot_read_fails_and_costs_nothing(anna, vendor, work):
@@ -137,7 +119,7 @@ def test_a_photo_the_vendor_cannot_read_fails_and_costs_nothing(anna, vendor, wo
     work()
     job.refresh_from_db()
     assert (job.status, job.code) == (JobStatus.FAILED, Code.PROVIDER_DAMAGED_PHOTO)
-    assert charged(vendor) == 0
+    assert charges(vendor) == 0
 
 
 @pytest.mark.parametrize(
@@ -153,7 +135,7 @@ def test_hiccups_after_the_send_cost_nothing(anna, vendor, work, kind, endpoint)
     work()
     job.refresh_from_db()
     assert job.status == JobStatus.DONE
-    assert charged(vendor) == 1
+    assert charges(vendor) == 1
 
 
 def test_a_picture_the_vendor_fails_fails_the_job(anna, vendor, work):
@@ -194,7 +176,7 @@ def test_a_result_the_vendor_is_about_to_delete_is_given_up(anna, vendor, work, 
     work()
     job.refresh_from_db()
     assert (job.status, job.code) == (JobStatus.FAILED, Code.PROVIDER_COPY_GONE)
-    assert charged(vendor) == 1
+    assert charges(vendor) == 1
 
 
 def test_nothing_secret_is_written_down(anna, vendor, work, caplog):
