@@ -37,6 +37,7 @@ class Damage:
 
     noise: measure.Noise
     blockiness: float
+    jpeg: measure.Jpeg
 
     @property
     def strength(self) -> float:
@@ -45,12 +46,14 @@ class Damage:
             self.noise.whiteness, 0.62, 0.75
         )
         blocks = measure.ramp(self.blockiness, 1.11, 1.36)
+        if self.jpeg.certainty > 0.08:
+            blocks *= measure.ramp(self.jpeg.step, 10, 18)  # finer rounding leaves no visible block
         both = measure.ramp(self.noise.unrest, 2.5, 4.0) * measure.ramp(self.blockiness, 1.04, 1.07)
         return STRONGEST * max(noise, blocks, both)
 
 
 def damage(pixels: Pixels) -> Damage:
-    return Damage(measure.noise(pixels), measure.blockiness(pixels))
+    return Damage(measure.noise(pixels), measure.blockiness(pixels), measure.jpeg(pixels))
 
 
 def repair(

@@ -31,7 +31,7 @@ PLANS: dict[str, dict[int, tuple[str, ...]]] = {
         4: ("sr-x2-jpeg", "sr-x2-photo"),
         8: ("sr-x2-jpeg", "sr-x4-photo"),
     },
-    "text": {2: ("sr-x2-text",), 4: ("sr-x2-text",) * 2, 8: ("sr-x2-text",) * 3},
+    "text": {2: ("sr-x2-photo",), 4: ("sr-x4-photo",), 8: ("sr-x4-photo", "sr-x2-photo")},
 }
 """Variant -> scale -> the nets applied one after the other."""
 COARSE_STEP = 12.0
@@ -41,7 +41,7 @@ NOISY = 2.7
 
 
 def variant(pixels: Pixels, image_type: str) -> str:
-    """Choose the nets: by the image type for text, by measured damage otherwise."""
+    """Choose by the image type for text, by measured damage otherwise."""
     if image_type == "text":
         return "text"
     jpeg, noise = measure.jpeg(pixels), measure.noise(pixels)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
 
 from django_hili.engine.blas import single_threaded
+from django_hili.engine.memory import give_back
 
 WORKERS = 2
 SIDE = 128
@@ -69,3 +70,4 @@ def run(
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
+    give_back()
