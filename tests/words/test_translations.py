@@ -128,6 +128,18 @@ def test_no_string_of_the_code_is_left_out(path):
     assert literals(path.parents[3]) <= known
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_app_and_example_use_the_same_words(language):
+    # Django merges both catalogues into one, so the first would silently win.
+    app, example = (
+        {tuple(entry.originals): entry.translations for entry in read(path)[1]}
+        for path in (folder / f"locale/{language}/LC_MESSAGES/django.po" for folder in APPS)
+    )
+    shared = app.keys() & example.keys()
+    assert len(shared) > 5
+    assert {words: app[words] for words in shared} == {words: example[words] for words in shared}
+
+
 @pytest.mark.parametrize("code", Code)
 def test_every_sentence_is_read_in_four_more_languages(code):
     with override("en"):
