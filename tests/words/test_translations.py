@@ -30,6 +30,13 @@ PLACEHOLDER = re.compile(r"\{\w+\}|%\(\w+\)[sd]|</?\w+>")
 TRANSLATORS = {"_", "gettext", "gettext_lazy", "ngettext"}
 
 
+@pytest.fixture(autouse=True)
+def _own_language():
+    """Give the thread its language back: a request leaves its reader's behind."""
+    with override("en"):
+        yield
+
+
 @dataclass
 class Entry:
     """One message of a catalogue: the words to translate, and the words in each number."""
