@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 
@@ -73,6 +74,7 @@ def test_a_failing_tile_stops_the_run_and_frees_the_switch() -> None:
 
     def work(tile: object) -> None:
         done.append(tile)
+        time.sleep(0.005)
         if len(done) == 3:
             raise RuntimeError("broken tile")
 
