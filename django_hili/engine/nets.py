@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from django_hili.engine.pixels import Plane
 
 SLOPE = np.float32(0.1)
-CHUNK = 4096
+CHUNK = 2048
 """Pixels per matrix product: what it touches stays in the processor's second cache."""
 
 
