@@ -63,6 +63,8 @@ class Code(StrEnum):
     ENGINE_TIMED_OUT = "engine_timed_out"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     BACKGROUND_BUSY = "background_busy"
+    PERSON_NOT_FOUND = "person_not_found"
+    PHOTO_TOO_SMALL = "photo_too_small"
     PROVIDER_DOWN = "provider_down"
     PROVIDER_BUSY = "provider_busy"
     PROVIDER_NO_CREDITS = "provider_no_credits"
@@ -228,6 +230,10 @@ SENTENCES: Final = {
     Code.RESULT_FILE_TOO_LARGE: _(
         "The result is a larger file than this site takes. Choose a smaller scale and try again."
     ),
+    Code.PERSON_NOT_FOUND: _(
+        "Nobody stands out from the background. Use a photo with one person before a plain wall."
+    ),
+    Code.PHOTO_TOO_SMALL: _("The photo is too small for this. Send a larger one."),
     Code.RESULT_INVALID: _("What came back was not a usable photo. Try again."),
     Code.STORAGE_FAILED: _("The photo could not be stored. Try again later."),
     Code.SOURCE_GONE: _("The photo was deleted before it could be processed. Send it again."),

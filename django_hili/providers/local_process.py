@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _REFUSALS = {
     "busy_background": Code.BACKGROUND_BUSY,
+    "no_person_found": Code.PERSON_NOT_FOUND,
+    "too_small": Code.PHOTO_TOO_SMALL,
     "model_unusable": Code.ENGINE_UNAVAILABLE,
     "model_failed": Code.ENGINE_CRASHED,
     "model_timed_out": Code.ENGINE_TIMED_OUT,
