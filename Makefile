@@ -23,8 +23,9 @@ test: $(VENV)/.for-working ## Run the tests; what needs a missing service says t
 
 lint: $(VENV)/.for-working ## Check style, types, import order and migrations
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export HILI_TEST_DIR="$$folder" && set -ex && \
+	$(BIN)/mypy && \
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/django-admin makemigrations --check --dry-run --pythonpath .
 	HILI_DEMO_DIR=$(CURDIR)/.demo $(BIN)/python example_project/manage.py makemigrations --check --dry-run
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -14,15 +11,6 @@ from django.db import connections
 
 from django_hili.jobs.run import Runner
 from tests.photos import jpeg
-
-_OWN_FOLDER = "HILI_TEST_DIR" not in os.environ
-
-
-def pytest_unconfigure(config):
-    """Leave no temporary folder behind."""
-    folder = Path(os.environ.get("HILI_TEST_DIR", ""))
-    if folder.name.startswith("hili-test-") and folder.parent == Path(tempfile.gettempdir()):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

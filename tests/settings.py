@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
+import shutil
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 
-# Processes that tests start find the same folder by the variable; conftest.py removes it.
-BASE_DIR = Path(os.environ.setdefault("HILI_TEST_DIR", "") or tempfile.mkdtemp(prefix="hili-test-"))
-os.environ["HILI_TEST_DIR"] = str(BASE_DIR)
+# Processes that tests start find the same folder by the variable; who made it removes it.
+if not os.environ.get("HILI_TEST_DIR"):
+    os.environ["HILI_TEST_DIR"] = tempfile.mkdtemp(prefix="hili-test-")
+    atexit.register(shutil.rmtree, os.environ["HILI_TEST_DIR"], ignore_errors=True)
+BASE_DIR = Path(os.environ["HILI_TEST_DIR"])
 SECRET_KEY = "only-for-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
