@@ -18,7 +18,7 @@ from django.utils import timezone
 from django_hili.conf import get_settings
 from django_hili.media.storages import photo_storage
 from django_hili.media.vault import ROOT
-from django_hili.models import EraseCause, Media, PhotoBatch, PhotoJob
+from django_hili.models import Disclosure, EraseCause, Media, PhotoBatch, PhotoJob
 from django_hili.models.media import MediaQuerySet
 from django_hili.privacy.erase import condemn, erase_condemned
 
@@ -43,6 +43,7 @@ def sweep(now: dt.datetime | None = None) -> SweepReport:
     expired = condemn(Media.objects.all().expired(now), EraseCause.EXPIRED, now)
     left_behind = condemn(_without_job(now), EraseCause.ORPHAN, now)
     report = erase_condemned()
+    _forget_handles(now)
     return SweepReport(
         expired=expired,
         left_behind=left_behind,
@@ -73,6 +74,12 @@ def sweep_orphan_files(now: dt.datetime | None = None) -> int:
 def _without_job(now: dt.datetime) -> MediaQuerySet:
     job = PhotoJob.objects.filter(pk=OuterRef("job_id"))
     return Media.objects.filter(~Exists(job), created_at__lte=now - ORPHAN_GRACE)
+
+
+def _forget_handles(now: dt.datetime) -> None:
+    """Blank the vendor's handles whose photo the vendor has deleted. Clauses C19: HILI-API-3."""
+    past = Disclosure.objects.filter(vendor_due_at__lte=now).exclude(handle="")
+    past.update(handle="", vendor_words="")
 
 
 def _drop_rows(now: dt.datetime) -> int:

@@ -21,6 +21,7 @@ from django_hili.models import (
     ProviderState,
     SendState,
 )
+from django_hili.privacy.sweep import sweep
 from tests import photos
 from tests.vendors import charges, vendor_for
 
@@ -59,6 +60,16 @@ def test_there_and_back(anna, vendor, work, stored):
     opened = Image.open(io.BytesIO(vault.read(result)))
     assert [round(value) for value in opened.info["dpi"]] == [300, 300]
     assert b"compositeWithTrainedAlgorithmicMedia" in vault.read(result)
+
+
+def test_the_vendors_handle_is_forgotten_with_the_vendors_copy(anna, vendor, work):
+    send_one(anna)
+    work()
+    row = Disclosure.objects.get()
+    assert row.handle
+    sweep(row.vendor_due_at)
+    row.refresh_from_db()
+    assert (row.handle, row.charged) == ("", True)
 
 
 def test_many_at_once_each_once(anna, vendor, work):
