@@ -55,6 +55,13 @@ OPERATION_LABELS: Final = {
     Operation.SCRATCH: _("Remove scratches"),
     Operation.DEFOGGING: _("Remove haze"),
 }
+BACKGROUND_LABELS: dict[str, str | Promise] = {
+    "transparent": _("transparent"),
+    "gradient_grey": _("grey gradient"),
+    "red": _("red"),
+    "blue": _("blue"),
+    "white": _("white"),
+}
 IMAGE_TYPE_LABELS: Final = {
     ImageType.PEOPLE: _("People"),
     ImageType.CARTOON: _("Cartoon"),
@@ -65,6 +72,8 @@ IMAGE_TYPE_LABELS: Final = {
 
 SCALES: Final = (2, 4, 8)
 MIN_DPI, MAX_DPI, DEFAULT_DPI = 72, 1200, 300
+JPEG_LONGEST_SIDE: Final = 65_500
+"""Pixels: what libjpeg writes at the most. The format itself ends 35 pixels later."""
 
 _RGB = re.compile(r"(\d{1,3}),(\d{1,3}),(\d{1,3})")
 _HEX = re.compile(r"#([0-9a-fA-F]{6})")
@@ -116,6 +125,8 @@ class Capabilities:
     combinations: tuple[frozenset[Operation], ...] = ()
     """The only sets of operations that can be asked for together; empty where any can."""
     scales: tuple[int, ...] = SCALES
+    picks_scale: bool = False
+    """True where super-resolution can be asked for without a scale: the provider picks one."""
     image_types: frozenset[ImageType] = frozenset(ImageType)
     backgrounds: frozenset[str] = frozenset(Background.NAMED)
     any_background_colour: bool = False
@@ -126,8 +137,14 @@ class Capabilities:
     max_result_side: int = 6000
     """Pixels on the longer side of a result."""
     credits_per_send: int = 0
+    can_repeat: bool = False
+    """True where a photo the provider still holds can be processed again without being sent."""
+    takes_masks: bool = False
+    """True where what scratch shall fill can be drawn by hand, and what it filled be shown."""
     leaves_server: bool = False
     """True where the photo is sent to another company's computers."""
+    processor: str = ""
+    """Who gets the photo, by the name that consents name; empty: the provider's alias."""
     region: str = ""
     """ISO 3166 code of the country the photo is processed in; empty for this server."""
     copy_kept_seconds: int | None = 0
@@ -165,10 +182,21 @@ class Enhancement:
         return width * scale, height * scale
 
     def check_size(self, width: int, height: int, capabilities: Capabilities) -> None:
-        """Raise where the result of a `width` × `height` photo would be larger than allowed."""
-        if max(self.result_size(width, height)) > capabilities.max_result_side:
-            limit = capabilities.max_result_side
+        """Raise where the result of a `width` × `height` photo would be larger than allowed, or
+        than a JPEG can be.
+        """
+        limit = capabilities.max_result_side
+        if self.format is not ResultFormat.PNG:
+            limit = min(limit, JPEG_LONGEST_SIDE)
+        if max(self.result_size(width, height)) > limit:
             raise InvalidOptionsError(Problem("scale", Code.RESULT_TOO_LARGE, {"limit": limit}))
+
+    def check_mask(self, capabilities: Capabilities) -> None:
+        """Raise where a mask makes no sense with this, or the provider knows none."""
+        if Operation.SCRATCH not in self.operations:
+            raise InvalidOptionsError(Problem("mask", Code.MASK_WITHOUT_SCRATCH))
+        if not capabilities.takes_masks:
+            raise InvalidOptionsError(Problem("mask", Code.MASK_UNSUPPORTED))
 
     def _problems(self, capabilities: Capabilities) -> Iterator[Problem]:
         for operation in self.operations:
@@ -183,6 +211,8 @@ class Enhancement:
         if self.image_type not in capabilities.image_types:
             choices = _listed(t for t in ImageType if t in capabilities.image_types)
             yield Problem("image_type", Code.IMAGE_TYPE_UNSUPPORTED, choices)
+        if self.scale is None and Operation.SR in self.operations and not capabilities.picks_scale:
+            yield Problem("scale", Code.SCALE_MISSING, _listed(capabilities.scales))
         if self.scale and self.scale not in capabilities.scales:
             yield Problem("scale", Code.SCALE_UNSUPPORTED, _listed(capabilities.scales))
         if self.background and not self._background_is_offered(capabilities):
@@ -250,9 +280,7 @@ class _Reader:
 
     def scale(self, scale: int | None, operations: Collection[str]) -> int | None:
         if scale is None:
-            if Operation.SR in operations:
-                self._note("scale", Code.SCALE_MISSING, SCALES)
-            return None
+            return None  # whether the provider picks one is its own word
         if scale not in SCALES:
             self._note("scale", Code.SCALE_UNSUPPORTED, SCALES)
         elif Operation.SR not in operations:

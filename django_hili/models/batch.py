@@ -20,7 +20,10 @@ class PhotoBatch(models.Model):
     class Meta:
         verbose_name = _("photo batch")
         verbose_name_plural = _("photo batches")
-        indexes = [models.Index(fields=["expires_at"], name="hili_batch_expires")]
+        indexes = [
+            models.Index(fields=["expires_at"], name="hili_batch_expires"),
+            models.Index(fields=["requested_by_ref", "-created_at"], name="hili_batch_requested"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

@@ -28,6 +28,20 @@ class SendState(models.TextChoices):
     RECONCILED = "reconciled", _("settled by the credit count")
 
 
+class VendorCopy(models.TextChoices):
+    """What became of the copy a vendor had. Nothing is taken for granted.
+
+    Clauses C19: HILI-API-3, HILI-API-7, HILI-API-10, PIXEL-6.2b.
+    """
+
+    PENDING = "pending", _("with the vendor")
+    NONE = "none", _("the vendor never had one")
+    CONFIRMED = "confirmed", _("gone, as the vendor confirmed")
+    UNVERIFIED = "unverified", _("not known: the vendor did not answer")
+    STILL_SERVED = "still_served", _("still there after its time")
+    RETENTION_UNSTATED = "retention_unstated", _("the vendor promises nothing")
+
+
 class DisclosureQuerySet(models.QuerySet["Disclosure"]):
     """Questions about sends."""
 
@@ -58,6 +72,8 @@ class Disclosure(models.Model):
     """No constraint: what was sent stays written down when the job is gone."""
     provider = models.CharField(_("provider"), max_length=64)
     region = models.CharField(_("region"), max_length=2, blank=True)
+    processor_policy = models.CharField(_("policy of the provider"), max_length=200)
+    """Which policy of the company's the send rests on. Clauses C13: HILI-0.5."""
     items = models.JSONField(_("what was sent"))
     """The kinds of data, never the data: photo, operations, image_type."""
     operations = models.JSONField(_("operations"))
@@ -70,19 +86,31 @@ class Disclosure(models.Model):
     charged = models.BooleanField(_("charged"), null=True)
     """None while it is not known."""
     size = models.PositiveBigIntegerField(_("size in bytes"))
-    handle = models.CharField(_("vendor's handle"), max_length=64, blank=True, editable=False)
-    """Gone as soon as the vendor's copy is."""
+    handle = models.CharField(_("vendor's handle"), max_length=200, blank=True, editable=False)
+    """Gone as soon as it is known what became of the vendor's copy."""
     vendor_words = models.CharField(_("vendor's words"), max_length=200, blank=True)
     intended_at = models.DateTimeField(_("intended"))
     passed_at = models.DateTimeField(_("past the barrier"), null=True)
     answered_at = models.DateTimeField(_("answered"), null=True)
     vendor_due_at = models.DateTimeField(_("vendor deletes"), null=True)
+    outcome = models.CharField(
+        _("vendor's copy"), max_length=20, choices=VendorCopy, default=VendorCopy.PENDING
+    )
+    outcome_at = models.DateTimeField(_("known since"), null=True)
+    probes = models.PositiveSmallIntegerField(_("times the vendor was asked"), default=0)
+    expires_at = models.DateTimeField(_("row kept until"), null=True)
+    """None while the vendor's copy is pending: then nobody knows yet when this ends."""
 
     objects = DisclosureQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("send")
         verbose_name_plural = _("sends")
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(processor_policy=""), name="hili_send_names_policy"
+            )
+        ]
         indexes = [
             models.Index(fields=["job", "token"], name="hili_send_job"),
             models.Index(fields=["provider", "intended_at"], name="hili_send_provider"),
@@ -91,6 +119,12 @@ class Disclosure(models.Model):
                 name="hili_send_open",
                 condition=models.Q(state__in=["intended", "passed", "unknown"]),
             ),
+            models.Index(
+                fields=["vendor_due_at"],
+                name="hili_send_pending",
+                condition=models.Q(outcome="pending"),
+            ),
+            models.Index(fields=["expires_at"], name="hili_send_expires"),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,8 @@
 Owns the states and which may follow which. Every change of state is one conditional update
 (`PhotoJobQuerySet.move`): it names the state it comes from and the token of whoever owns the
 job, and changes nothing if either has moved on.
+Kept of a job: states, codes and times; no content and no log of use.
+Clauses C08, C20: MIAO-2.1c.
 """
 
 from __future__ import annotations
@@ -16,8 +18,16 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_hili.codes import Code, sentence
+from django_hili.conf import get_settings
 from django_hili.models.batch import PhotoBatch
-from django_hili.vocabulary import Background, Enhancement, ImageType, Operation, ResultFormat
+from django_hili.vocabulary import (
+    JPEG_LONGEST_SIDE,
+    Background,
+    Enhancement,
+    ImageType,
+    Operation,
+    ResultFormat,
+)
 
 
 class JobStatus(models.TextChoices):
@@ -34,13 +44,13 @@ class JobStatus(models.TextChoices):
 
 
 class HeldReason(models.TextChoices):
-    """What a held job waits for."""
+    """What a held job waits for. Without credits a job is not held: it stays queued."""
 
-    NO_CREDITS = "no_credits", _("no credits left")
     SEND_UNKNOWN = "send_unknown", _("not known whether the photo was charged")
     CONSENT_NEEDED = "consent_needed", _("consent is needed")
     PROVIDER_PAUSED = "provider_paused", _("the provider is paused")
     APPROVAL_NEEDED = "approval_needed", _("approval is needed")
+    ON_REQUEST = "on_request", _("a person asked for it")
 
 
 class Basis(models.TextChoices):
@@ -98,6 +108,19 @@ class PhotoJobQuerySet(models.QuerySet["PhotoJob"]):
         """The person's own jobs; nobody's where the person is not known here."""
         return self.none() if subject_ref is None else self.filter(subject_ref=subject_ref)
 
+    def cancel(self, now: dt.datetime, *, kept_until: dt.datetime) -> int:
+        """Cancel those that have not ended; their rows go at `kept_until`. Returns how many."""
+        return self.unfinished().update(
+            status=JobStatus.CANCELLED,
+            held_reason="",
+            ended_at=now,
+            expires_at=kept_until,
+            lease_until=None,
+            lease_owner="",
+            stage="",
+            percent=None,
+        )
+
     def move(
         self, job_id: uuid.UUID, source: JobStatus, target: JobStatus, *,
         token: int | None = None, **changes: Any,
@@ -125,10 +148,17 @@ class PhotoJob(models.Model):
         related_name="jobs",
         verbose_name=_("batch"),
     )
+    again_of = models.UUIDField(_("again of"), null=True, editable=False)
+    """The ended job that this one does again; that row may be gone."""
     # Whose photo it is, who asked, and on what ground.
     subject_ref = models.UUIDField(_("subject"), null=True, editable=False)
     requested_by_ref = models.UUIDField(_("requested by"), null=True, editable=False)
     basis = models.CharField(_("basis"), max_length=16, choices=Basis, default=Basis.CONSENT)
+    basis_reason = models.CharField(_("reason"), max_length=200, blank=True)
+    """Why the operator may attest; empty for consent."""
+    # What was promised when the photo came in.
+    policy_number = models.PositiveIntegerField(_("policy version"), null=True, editable=False)
+    result_kept = models.DurationField(_("result kept for"), null=True, editable=False)
     # The row of the host's that the photo came from.
     target_model = models.CharField(_("target model"), max_length=100, blank=True)
     target_pk = models.CharField(_("target key"), max_length=64, blank=True)
@@ -189,6 +219,11 @@ class PhotoJob(models.Model):
             models.Index(fields=["target_model", "target_pk"], name="hili_job_target"),
             models.Index(fields=["-created_at"], name="hili_job_created"),
             models.Index(fields=["expires_at"], name="hili_job_expires"),
+            models.Index(
+                fields=["again_of"],
+                name="hili_job_again",
+                condition=models.Q(again_of__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -202,7 +237,14 @@ class PhotoJob(models.Model):
     @property
     def failure_sentence(self) -> str:
         """What a person reads about a failed job, in the active language; else empty."""
-        return sentence(self.code) if self.code else ""
+        if not self.code:
+            return ""
+        limits = get_settings().limits
+        limit = {
+            Code.PHOTO_TOO_MANY_PIXELS.value: limits.max_megapixels,
+            Code.RESULT_TOO_LARGE.value: min(limits.max_result_side, JPEG_LONGEST_SIDE),
+        }.get(self.code)
+        return sentence(self.code) if limit is None else sentence(self.code, limit=limit)
 
     @property
     def warning_sentences(self) -> list[str]:

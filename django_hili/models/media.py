@@ -28,7 +28,7 @@ class MediaState(models.TextChoices):
     WRITING = "writing", _("being written")
     LIVE = "live", _("live")
     CONDEMNED = "condemned", _("condemned")
-    """Unreadable from this commit on; the file is still to be deleted."""
+    """Unreadable from this commit on and its key gone; the file is still to be deleted."""
 
 
 class EraseCause(models.TextChoices):
@@ -38,8 +38,13 @@ class EraseCause(models.TextChoices):
     DELIVERED = "delivered", _("delivered")
     EXPIRED = "expired", _("past its deadline")
     REQUESTED = "requested", _("deletion was asked for")
+    WITHDRAWN = "withdrawn", _("consent was withdrawn")
     CANCELLED = "cancelled", _("the account was cancelled")
+    MINOR = "minor", _("nobody agreed for a minor")
+    WIND_DOWN = "wind_down", _("the service ended")
     ORPHAN = "orphan", _("left behind")
+    REPLAYED = "replayed", _("erased before, and back with a copy")
+    REWRITTEN = "rewritten", _("stored anew in another form")
 
 
 class MediaQuerySet(models.QuerySet["Media"]):
@@ -85,16 +90,19 @@ class Media(models.Model):
     )
     storage = models.CharField(_("storage alias"), max_length=64)
     name = models.CharField(_("name in the storage"), max_length=100, unique=True)
-    content_type = models.CharField(_("content type"), max_length=32)
-    size = models.PositiveBigIntegerField(_("size in bytes"))
-    width = models.PositiveIntegerField(_("width in pixels"))
-    height = models.PositiveIntegerField(_("height in pixels"))
+    # Known once it has been written.
+    content_type = models.CharField(_("content type"), max_length=32, blank=True)
+    size = models.PositiveBigIntegerField(_("size in bytes"), default=0)
+    width = models.PositiveIntegerField(_("width in pixels"), default=0)
+    height = models.PositiveIntegerField(_("height in pixels"), default=0)
     format_number = models.PositiveSmallIntegerField(_("storage format"), default=0)
     """How the bytes are laid down: 0 as they are; sealed formats have numbers of their own."""
     wrapped_key = models.BinaryField(_("wrapped key"), null=True, editable=False)
     key_bucket = models.DateTimeField(_("key bucket"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"))
     expires_at = models.DateTimeField(_("kept until"))
+    missed_at = models.DateTimeField(null=True, editable=False)
+    """When a look at the storage first did not find its file; None where the last one did."""
     condemned_at = models.DateTimeField(_("condemned"), null=True)
     cause = models.CharField(_("cause"), max_length=10, choices=EraseCause, blank=True)
 
@@ -113,6 +121,11 @@ class Media(models.Model):
                 fields=["name"],
                 name="hili_media_condemned",
                 condition=models.Q(state="condemned"),
+            ),
+            models.Index(
+                fields=["key_bucket"],
+                name="hili_media_bucket",
+                condition=models.Q(state="live"),
             ),
         ]
 
