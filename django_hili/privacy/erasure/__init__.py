@@ -1,0 +1,1 @@
+"""Until when things exist, and their end: deadlines, one path of erasure, sweep, restores."""

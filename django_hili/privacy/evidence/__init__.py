@@ -1,0 +1,1 @@
+"""Receipts in one chain, without a word about anybody, and what checks them."""
