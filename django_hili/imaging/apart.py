@@ -20,17 +20,23 @@ from typing import Any
 
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidPhotoError, ProviderError
+from django_hili.imaging.encode import SourceType
 from django_hili.imaging.frames import pack, unpack_head
 from django_hili.imaging.rebuild import CleanPhoto
 
 TIME_LIMIT = 60
-"""Seconds that one photo may take; 40 megapixels with transparency take some ten."""
+"""Seconds that one photo may take, at the least."""
+SECONDS_PER_MEGAPIXEL = 1.5
+"""Where a site admits photos above 40 megapixels. Time and memory are no settings of their own:
+what a photo may cost follows from how large the site lets it be. The slowest kind, 40 megapixels
+with transparency, took 18 to 32 s on two processors with twelve processes waiting for them.
+"""
 _MODULE = "django_hili.imaging.apart_process"
 _HEAD = 8
 
 
 def rebuild_apart(
-    content: bytes, *, max_megapixels: int, time_limit: int = TIME_LIMIT
+    content: bytes, *, max_megapixels: int, time_limit: int | None = None
 ) -> CleanPhoto:
     """Return `content` made anew from its pixels, in a process apart.
 
@@ -38,6 +44,8 @@ def rebuild_apart(
     past the limits of memory or time or broke a decoder. Raises `ProviderError` where no
     process can be started.
     """
+    if time_limit is None:
+        time_limit = max(TIME_LIMIT, round(SECONDS_PER_MEGAPIXEL * max_megapixels))
     process = _idle.take((max_megapixels, time_limit)) or _Process(max_megapixels, time_limit)
     answered = False
     try:
@@ -58,6 +66,7 @@ def rebuild_apart(
         width=answer["width"],
         height=answer["height"],
         warnings=tuple(Code(code) for code in answer["warnings"]),
+        mark=SourceType(answer["mark"]) if answer["mark"] else None,
     )
 
 
@@ -69,7 +78,7 @@ class _Process:
         self._time_limit = time_limit
         try:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [_interpreter(), "-m", _MODULE, str(max_megapixels), str(time_limit)],
+                [interpreter(), "-m", _MODULE, str(max_megapixels), str(time_limit)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -187,7 +196,7 @@ atexit.register(_idle.end)
 os.register_at_fork(after_in_child=_idle.forget)
 
 
-def _interpreter() -> str:
+def interpreter() -> str:
     """Return the path of Python; in uWSGI and the like `sys.executable` is the server."""
     if Path(sys.executable or "").name.startswith("python"):
         return sys.executable

@@ -77,6 +77,7 @@ def _serve(content: bytes, max_megapixels: int) -> bytes:
         "width": made.width,
         "height": made.height,
         "warnings": [code.value for code in made.warnings],
+        "mark": made.mark,
     }
     return pack(answer, made.content)
 

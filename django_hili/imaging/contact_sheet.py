@@ -11,6 +11,9 @@ import math
 
 from PIL import Image, ImageDraw, ImageFont
 
+from django_hili.imaging.captions import font_for
+from django_hili.imaging.encode import SourceType, encode_jpeg, mark_of, strongest
+
 _CELL = 256
 _GAP = 12
 _CAPTION = 22
@@ -19,6 +22,8 @@ _PAIR_HEIGHT = _CELL + _CAPTION + 2 * _GAP
 _MOST_ROWS = 200
 """A JPEG has 65 535 rows of pixels at the most."""
 _CAPTION_LETTERS = 56
+_CAPTION_SIZE = 14
+_QUALITY = 90
 
 
 class ContactSheet:
@@ -26,6 +31,9 @@ class ContactSheet:
 
     def __init__(self) -> None:
         self._pairs: list[tuple[bytes, bytes, str]] = []
+        self._marks: set[SourceType] = set()
+        self.numbered: list[tuple[int, str]] = []
+        """Number and caption of each pair whose caption no typeface here can write."""
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -33,6 +41,15 @@ class ContactSheet:
     def add(self, before: bytes, after: bytes, *, caption: str) -> None:
         """Add a photo. Both are decoded here, so what came from outside has to be rebuilt first."""
         self._pairs.append((_small(before), _small(after), caption))
+        if mark := mark_of(after):
+            self._marks.add(mark)
+        if font_for(_shortened(caption), _CAPTION_SIZE) is None:
+            self.numbered.append((len(self._pairs), caption))
+
+    def encode(self) -> bytes:
+        """Return the sheet as JPEG, with the strongest of the marks that the photos carry."""
+        mark = strongest(*self._marks)
+        return encode_jpeg(self.draw(), mark=mark, quality=_QUALITY)
 
     def draw(self) -> Image.Image:
         """Return the sheet, every pair beside each other with its caption below."""
@@ -41,17 +58,21 @@ class ContactSheet:
         rows = math.ceil(count / columns)
         sheet = Image.new("RGB", (columns * _PAIR_WIDTH, rows * _PAIR_HEIGHT), "white")
         pen = ImageDraw.Draw(sheet)
-        font = ImageFont.load_default(14)
         for index, (before, after, caption) in enumerate(self._pairs):
             left = index % columns * _PAIR_WIDTH + _GAP
             top = index // columns * _PAIR_HEIGHT + _GAP
             _paste(sheet, before, left, top)
             _paste(sheet, after, left + _CELL + _GAP, top)
-            shown = (
-                caption if len(caption) <= _CAPTION_LETTERS else "…" + caption[-_CAPTION_LETTERS:]
-            )
+            shown = _shortened(caption)
+            font = font_for(shown, _CAPTION_SIZE)
+            if font is None:  # a number that the list explains, never a row of empty boxes
+                shown, font = f"#{index + 1}", ImageFont.load_default(_CAPTION_SIZE)
             pen.text((left, top + _CELL + 3), shown, fill="#333333", font=font)
         return sheet
+
+
+def _shortened(caption: str) -> str:
+    return caption if len(caption) <= _CAPTION_LETTERS else "…" + caption[-_CAPTION_LETTERS:]
 
 
 def _small(content: bytes) -> bytes:

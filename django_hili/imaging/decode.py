@@ -13,6 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidPhotoError
+from django_hili.imaging.encode import Tables
 from django_hili.imaging.inspect import Header, inspect, reading
 from django_hili.imaging.profiles import is_srgb
 
@@ -26,6 +27,8 @@ class Picture:
     alpha: Image.Image | None
     """Mode L of the same size, or None where the file had no transparency."""
     warnings: tuple[Code, ...] = ()
+    tables: Tables | None = None
+    """How coarsely the file rounded, where it is a JPEG."""
 
 
 def decode(content: bytes, *, max_megapixels: int) -> Picture:
@@ -34,6 +37,7 @@ def decode(content: bytes, *, max_megapixels: int) -> Picture:
     notes: list[Code] = []
     with reading(content, max_megapixels=max_megapixels) as opened:
         opened.load()
+        tables = getattr(opened, "quantization", None)
         image: Image.Image = opened
         if header.pages > 1:
             notes.append(Code.WARN_FIRST_PAGE)
@@ -45,7 +49,7 @@ def decode(content: bytes, *, max_megapixels: int) -> Picture:
     for plane in filter(None, (colours, alpha)):
         # Pillow carries comments and profiles along in `info` and would write them out again.
         plane.info = {}
-    return Picture(pixels=colours, alpha=alpha, warnings=tuple(notes))
+    return Picture(pixels=colours, alpha=alpha, warnings=tuple(notes), tables=tables or None)
 
 
 def _eight_bits(image: Image.Image, header: Header, notes: list[Code]) -> Image.Image:

@@ -1,8 +1,8 @@
 """The ID photos that documents ask for, as frozen values: size, resolution, head, file size.
 
-Owns the figures, and only such as their authority publishes; what it leaves open stays None
-here. Authorities change their rules: whoever relies on a figure has to look it up. Knows no
-pixels.
+Owns the figures; where each was looked up, and whether at the authority itself, stands in
+docs/how-to/id-photos.md. What is not known stays None here. Authorities change their rules: whoever
+relies on a figure has to look it up. Knows no pixels.
 """
 
 from __future__ import annotations
@@ -65,11 +65,12 @@ _ALL = (
     # Trade sizes, as studios in China sell them. No authority.
     Document("cn-1-inch", "China, one inch", 25, 35),
     Document("cn-2-inch", "China, two inch", 35, 49),
-    # National Immigration Administration; the same on the form for a visa.
+    # The consular service of China.
     Document(
-        "cn-passport", "China, passport and visa", 33, 48, head_mm=(28, 33), top_mm=(3, 5)
+        "cn-passport", "China, passport and visa", 33, 48,
+        head_mm=(28, 33), top_mm=(3, 5), max_kb=80,
     ),
-    # ICAO Doc 9303: from crown to chin 70 to 80 per cent of the height.
+    # The Schengen visa photo; ICAO Doc 9303 asks for 70 to 80 per cent of the height.
     Document(
         "eu-passport", "Schengen and EU, passport and visa", 35, 45,
         background=_LIGHT_GREY, head_mm=(32, 36),

@@ -14,8 +14,13 @@ _LENGTHS = struct.Struct(">II")
 
 def pack(head: dict[str, Any], content: bytes = b"") -> bytes:
     """Return one frame."""
+    return pack_head(head, len(content)) + content
+
+
+def pack_head(head: dict[str, Any], content_size: int) -> bytes:
+    """Return a frame up to its content, for content that follows by the piece."""
     text = json.dumps(head).encode()
-    return _LENGTHS.pack(len(text), len(content)) + text + content
+    return _LENGTHS.pack(len(text), content_size) + text
 
 
 def unpack_head(lengths: bytes) -> tuple[int, int]:

@@ -6,6 +6,7 @@ caller says; otherwise the middle is taken, with a warning. Knows no files and n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,8 @@ from django_hili.imaging.encode import SourceType, encode_jpeg, encode_png
 
 _BEST, _WORST = 95, 50
 """JPEG qualities. Below the worst, blocks show in a face."""
+_ALL_COLOUR, _QUARTER_OF_COLOUR = 0, 2
+"""Subsampling: a photo that fits in no other way has its colour at half the width and height."""
 _HEAD_SHARE = 0.68
 """Of the height, where a document does not say: ours."""
 _ABOVE_SHARE = 0.4
@@ -57,13 +60,9 @@ class IdPhoto:
     content_type: str
     quality: int | None
     """The JPEG's quality; None for a PNG."""
+    mark: SourceType | None = None
+    """What the photo said about how it was made; a sheet of it has to say it, too."""
     warnings: tuple[Code, ...] = ()
-
-
-def mark_of(content: bytes) -> SourceType | None:
-    """Return the mark that a file carries, so that a photo cut from a result still says so."""
-    strongest_first = (SourceType.MODEL, SourceType.ENHANCED)
-    return next((kind for kind in strongest_first if kind.value.encode() in content), None)
 
 
 def make_id_photo(
@@ -96,7 +95,7 @@ def make_id_photo(
             raise _too_large(limit)
     else:
         content, quality = _within(pixels, limit, document.dpi, mark)
-    return IdPhoto(pixels, content, f"image/{file_format}", quality, tuple(warnings))
+    return IdPhoto(pixels, content, f"image/{file_format}", quality, mark, tuple(warnings))
 
 
 def _frame(size: tuple[int, int], document: Document, face: FaceBox | None) -> Box:
@@ -156,21 +155,33 @@ def _cut(
 def _within(
     pixels: Image.Image, limit: int | None, dpi: int, mark: SourceType | None
 ) -> tuple[bytes, int]:
-    """Return the JPEG of the best quality that fits, by bisection: size grows with quality."""
-    content = encode_jpeg(pixels, dpi=dpi, mark=mark, quality=_BEST)
+    """Return the JPEG of the best quality that fits; with all colour if any does."""
+    for subsampling in (_ALL_COLOUR, _QUARTER_OF_COLOUR):
+
+        def encode(quality: int, subsampling: int = subsampling) -> bytes:
+            return encode_jpeg(
+                pixels, dpi=dpi, mark=mark, quality=quality, subsampling=subsampling, optimize=True
+            )
+
+        if found := _best(encode, limit):
+            return found
+    raise _too_large(limit or 0)
+
+
+def _best(encode: Callable[[int], bytes], limit: int | None) -> tuple[bytes, int] | None:
+    """Return what fits at the best quality, by bisection: size grows with quality."""
+    content = encode(_BEST)
     if limit is None or len(content) <= limit * 1000:
         return content, _BEST
     found: tuple[bytes, int] | None = None
     low, high = _WORST, _BEST - 1
     while low <= high:
         quality = (low + high) // 2
-        content = encode_jpeg(pixels, dpi=dpi, mark=mark, quality=quality)
+        content = encode(quality)
         if len(content) <= limit * 1000:
             found, low = (content, quality), quality + 1
         else:
             high = quality - 1
-    if found is None:
-        raise _too_large(limit)
     return found
 
 

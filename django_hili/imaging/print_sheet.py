@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidOptionsError, Problem
 from django_hili.imaging.documents import Document, millimetres
-from django_hili.imaging.encode import encode_png
+from django_hili.imaging.encode import SourceType, encode_png
+from django_hili.imaging.pdf_mark import marked_pdf
 
 _MARGIN_MM = 3.0
 """What printers leave white; the marks of the outer photos stand in it."""
@@ -78,13 +79,20 @@ def lay_out(photo: Image.Image, *, document: Document, paper: Paper) -> Image.Im
     return sheet
 
 
-def encode_sheet(sheet: Image.Image, *, dpi: int, file_format: Literal["png", "pdf"]) -> bytes:
-    """Write the sheet so that it prints at its true size."""
+def encode_sheet(
+    sheet: Image.Image,
+    *,
+    dpi: int,
+    file_format: Literal["png", "pdf"],
+    mark: SourceType | None = None,
+) -> bytes:
+    """Write the sheet so that it prints at its true size, with the mark of its photo."""
     if file_format == "png":
-        return encode_png(sheet, dpi=dpi)
+        return encode_png(sheet, dpi=dpi, mark=mark)
     buffer = io.BytesIO()
     sheet.save(buffer, "PDF", resolution=dpi, quality=_PDF_QUALITY, subsampling=0)
-    return buffer.getvalue()
+    written = buffer.getvalue()
+    return marked_pdf(written, mark=mark) if mark else written
 
 
 def _fitting(size: tuple[int, int], photo: tuple[int, int], margin: int, gap: int) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django_hili.codes import Code
 from django_hili.imaging.decode import decode
-from django_hili.imaging.encode import encode_jpeg, encode_png
+from django_hili.imaging.encode import SourceType, encode_jpeg, encode_png, mark_of
 from django_hili.imaging.inspect import CONTENT_TYPES, inspect
 
 _QUALITY = 96
@@ -26,6 +26,8 @@ class CleanPhoto:
     width: int
     height: int
     warnings: tuple[Code, ...] = ()
+    mark: SourceType | None = None
+    """What the file said about how it was made: all of its metadata that is not forgotten."""
 
 
 def rebuild(content: bytes, *, max_megapixels: int) -> CleanPhoto:
@@ -37,4 +39,5 @@ def rebuild(content: bytes, *, max_megapixels: int) -> CleanPhoto:
         made, kind = encode_png(pixels, alpha=picture.alpha), "PNG"
     else:
         made, kind = encode_jpeg(pixels, quality=_QUALITY), "JPEG"
-    return CleanPhoto(made, CONTENT_TYPES[kind], pixels.width, pixels.height, picture.warnings)
+    size = pixels.width, pixels.height
+    return CleanPhoto(made, CONTENT_TYPES[kind], *size, picture.warnings, mark_of(content))

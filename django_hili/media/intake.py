@@ -6,6 +6,7 @@ Owns reading under a cap and the refusal of what is not a photo. Stores nothing.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,15 +16,20 @@ from django_hili.codes import Code
 from django_hili.conf import MIB, get_settings
 from django_hili.exceptions import InvalidPhotoError
 from django_hili.imaging.clean import CleanPhoto, clean
+from django_hili.imaging.marking import marked
 
 PhotoInput = bytes | os.PathLike[str] | IO[bytes] | Any
 """Bytes, a path object, or anything with `read()`: an open file, an upload, a model's file."""
 
 
 def take_in(photo: PhotoInput) -> CleanPhoto:
-    """Read, check and clean a photo. Raises `InvalidPhotoError`; nothing has been stored then."""
+    """Read, check and clean a photo. Raises `InvalidPhotoError`; nothing has been stored then.
+
+    The mark that a model made it stays in the bytes, in a packet of ours: one of three words.
+    """
     limits = get_settings().limits
-    return clean(_read(photo, limits.max_bytes), max_megapixels=limits.max_megapixels)
+    cleaned = clean(_read(photo, limits.max_bytes), max_megapixels=limits.max_megapixels)
+    return replace(cleaned, content=marked(cleaned)) if cleaned.mark else cleaned
 
 
 def clean_file(photo: PhotoInput, *, name: str = "photo") -> ContentFile[bytes]:

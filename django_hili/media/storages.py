@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import (
@@ -36,7 +37,8 @@ def delete_files(storage: Storage, names: Sequence[str]) -> list[str]:
     """Delete files and return the names for which the storage raised nothing.
 
     Names are the vault's own, so a folder's files are unlinked directly: the storage's checks
-    against names that climb out of it cost several times what the unlink does.
+    against names that climb out of it cost several times what the unlink does. Where a storage
+    has a method `delete_versions(name)`, it is called after each deletion.
     """
     if type(storage) is FileSystemStorage:
         root = storage.path("")
@@ -54,9 +56,16 @@ def _is_unlinked(path: str) -> bool:
     return True
 
 
-def _is_deleted(storage: Storage, name: str) -> bool:
+def removes_versions(storage: Storage) -> bool:
+    """Whether the site's storage says how the earlier versions of a file are removed."""
+    return callable(getattr(storage, "delete_versions", None))
+
+
+def _is_deleted(storage: Any, name: str) -> bool:
     try:
         storage.delete(name)
+        if removes_versions(storage):
+            storage.delete_versions(name)
     except Exception:  # noqa: BLE001 - any backend, any error: the caller keeps the row
         return False
     return True
@@ -82,6 +91,16 @@ def private_folder() -> FileSystemStorage:
         file_permissions_mode=0o600,
         directory_permissions_mode=0o700,
     )
+
+
+def folder_beside_the_photos(purpose: str) -> Path:
+    """Return where a folder for `purpose` lies by default: beside the photos' own, not in it.
+
+    Where photos lie in no folder, beside `MEDIA_ROOT`.
+    """
+    location = getattr(photo_storage(), "location", "")
+    beside = Path(location) if location else _beside_the_default()
+    return beside.with_name(f"{beside.name}-{purpose}")
 
 
 def _beside_the_default() -> Path:
