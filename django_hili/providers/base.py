@@ -23,6 +23,12 @@ class Photo:
 
     content: bytes
     content_type: str
+    mask: bytes | None = None
+    """What scratch shall fill, drawn by hand: a picture as large as the photo, white on black.
+    Given only where the capabilities say `takes_masks`.
+    """
+    wants_mask: bool = False
+    """Whether `EnhancedPhoto.mask` is asked for, where the capabilities say `takes_masks`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,17 @@ class EnhancedPhoto:
     height: int
     steps: tuple[Step, ...] = ()
     warnings: tuple[Code, ...] = ()
+    mask: bytes | None = None
+    """What scratch has filled, as a PNG as large as the photo was, white on black; if wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something that works as it is set up, and is unsafe or not meant for a real site."""
+
+    code: str
+    text: str
+    hint: str
 
 
 class Provider(abc.ABC):
@@ -69,6 +86,17 @@ class Provider(abc.ABC):
 
     def problems(self) -> tuple[str, ...]:
         """Say what is wrong with this provider's set-up, for system checks. No network."""
+        return ()
+
+    def cautions(self) -> tuple[Caution, ...]:
+        """Say what is set up on purpose and still unsafe, at every look. No network."""
+        return ()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must never stand in a row or a log, so that somebody can search for it.
+
+        May raise what a function in `options` raises.
+        """
         return ()
 
     def __repr__(self) -> str:

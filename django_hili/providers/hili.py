@@ -2,6 +2,8 @@
 
 Owns the vendor's field names and words for version 2. The order of events, the account and the
 connections are `hili_account.py`'s; what an answer means is `hili_replies.py`'s.
+What leaves is this list of fields and the photo.
+Clauses C08, C12: HILI-3.1.1b, HILI-API-8, PIXEL-5.1b.
 """
 
 from __future__ import annotations
@@ -67,12 +69,15 @@ class HiliProvider(HiliAccount):
         """Everything the documents list."""
         return Capabilities(
             operations=dict.fromkeys(Operation),
+            picks_scale=True,
             image_types=frozenset(_TYPES),
             backgrounds=frozenset(_BACKGROUNDS),
             dpis=(_DPI, _DPI),
             max_result_side=MAX_RESULT_SIDE,
             credits_per_send=1,
+            can_repeat=True,
             leaves_server=True,
+            processor="hili",
             region="CN",
             copy_kept_seconds=COPY_KEPT_SECONDS,
         )

@@ -11,10 +11,12 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from django_hili.codes import Code
 from django_hili.exceptions import HiliConfigurationError, ProviderError
 from django_hili.providers.addresses import Resolver, system_resolver
+from django_hili.providers.base import Caution
 from django_hili.providers.exchange import Answer, Arrival, Passage
 from django_hili.providers.hili_replies import (
     BAD_TOKEN,
@@ -26,7 +28,7 @@ from django_hili.providers.hili_replies import (
     read,
     state_of_error,
 )
-from django_hili.providers.hili_setup import Reader, Setup
+from django_hili.providers.hili_setup import Giver, Reader, Setup, cautions_of
 from django_hili.providers.hili_tokens import Clock
 from django_hili.providers.http import Connections
 from django_hili.providers.multipart import Fields, Form
@@ -73,6 +75,7 @@ class HiliAccount(RemoteProvider):
         self._setup: Setup = reader.read()
         self._problems = tuple(reader.problems)
         self.is_exclusive = self._setup.is_exclusive
+        self.low_credits = self._setup.low_credits
         self._resolve = resolve
         self._clock = Clock()
         # Apart, so that a small question never waits behind photos.
@@ -94,6 +97,14 @@ class HiliAccount(RemoteProvider):
         """Say what is missing or wrong in `OPTIONS`. No network, and no secret is asked for."""
         return self._problems
 
+    def cautions(self) -> tuple[Caution, ...]:
+        """Warn of plain http, and of a service on this machine, which is no vendor."""
+        return cautions_of(self._setup)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the secret key and the service's host; what a function raises comes out."""
+        return self._setup.secret_key(), urlsplit(self._setup.base_url).netloc
+
     async def aclose(self) -> None:
         """Close every connection."""
         for connections in (self._sends, self._results, self._calls):
@@ -107,10 +118,15 @@ class HiliAccount(RemoteProvider):
         """Ask where the result is, judge the address, and stream the file into `sink`."""
         try:
             data = await self._ask(Call.DOWNLOAD, {"mdf": handle})
-            return await self._bring(address_in(data), sink, max_bytes)
         except ProviderError as error:
             if self.charging is Charging.UPLOAD:
                 error.charged = False
+            raise
+        try:
+            return await self._bring(address_in(data), sink, max_bytes)
+        except ProviderError as error:
+            # The result was granted, whatever came of it.
+            error.charged = self.charging is Charging.DOWNLOAD
             raise
 
     async def _bring(self, address: str, sink: Sink, max_bytes: int) -> int:
@@ -244,12 +260,24 @@ class HiliAccount(RemoteProvider):
         return self._setup.base_url + self.paths[call]
 
     def _token(self) -> dict[str, str]:
-        return {"token": self._clock.token(self._checked(self._setup.secret_key(), "secret_key"))}
+        return {"token": self._clock.token(self._given(self._setup.secret_key, "secret_key"))}
 
     def _third_code(self) -> str:
-        return self._checked(self._setup.third_code(), "third_code")
+        return self._given(self._setup.third_code, "third_code")
 
-    def _checked(self, value: str, name: str) -> str:
+    def _given(self, give: Giver, name: str) -> str:
+        value, trouble = "", ""
+        try:
+            value = give()
+        except Exception as error:  # noqa: BLE001 - a secret store that is away, by any error
+            trouble = type(error).__name__
+        if trouble:
+            # Raised out here, so that no tracker finds what the store said: it may be secret.
+            # Photos wait for it, as for credentials that are refused; none has left.
+            words = f"OPTIONS[{name!r}] raised {trouble}"
+            raise ProviderError(
+                Code.PROVIDER_BAD_CREDENTIALS, retryable=True, charged=False, vendor_words=words
+            )
         if _PRINTABLE.fullmatch(value):
             return value
         raise HiliConfigurationError(

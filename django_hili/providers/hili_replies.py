@@ -128,6 +128,8 @@ _TELLING: Final = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_WORDS: Final = 200
+_MOST_CREDITS: Final = 2**31 - 1
+"""What a column of every database holds."""
 
 
 def read(call: Call, answer: Answer) -> Mapping[str, Any]:
@@ -212,7 +214,7 @@ def address_in(data: Mapping[str, Any]) -> str:
 def credits_in(data: Mapping[str, Any]) -> int:
     """Return the credits left."""
     left = number(data.get("nums"))
-    if left is None:
+    if left is None or not 0 <= left <= _MOST_CREDITS:
         raise unreadable(Call.CREDITS, "no number of credits")
     return left
 

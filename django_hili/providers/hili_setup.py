@@ -2,6 +2,7 @@
 
 Owns names, types and defaults of the options, for both versions of the API. Opens no connection
 and makes no request; secrets stay in the functions that give them.
+Clauses C27: HILI-API-2. Clauses C24: HILI-API-4, MIAO-7.3a.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django_hili.providers.addresses import Policy, is_loopback_host, normal_host
+from django_hili.providers.base import Caution
 from django_hili.providers.exchange import Timeouts
 from django_hili.providers.remote import Charging
 
@@ -43,6 +45,8 @@ class Setup:
     charging: Charging
     is_exclusive: bool
     """Whether this site is the only one that spends the account's credits."""
+    low_credits: int | None
+    """With as many credits or fewer, the site's operator is told; None for never."""
     slots: int
     timeouts: Timeouts
     ca_file: str | None
@@ -58,6 +62,7 @@ class Reader:
     KNOWN = (
         "third_code", "secret_key", "base_url", "platform", "charging", "slots", "timeouts",
         "result_hosts", "allow_http", "ca_file", "exclusive_account",
+        "low_credits",
     )  # fmt: skip
 
     def read(self) -> Setup:
@@ -77,6 +82,7 @@ class Reader:
             platform=self._one_of("platform", PLATFORMS, "pc"),
             charging=Charging(self._one_of("charging", tuple(Charging), Charging.UPLOAD)),
             is_exclusive=self.options.get("exclusive_account") is True,
+            low_credits=self._low_credits(),
             slots=self._slots(),
             timeouts=self._timeouts(),
             ca_file=self._ca_file(),
@@ -171,6 +177,13 @@ class Reader:
         self.problems.append(f'OPTIONS["slots"] must be a number from 1 to {MOST_SLOTS}.')
         return 8
 
+    def _low_credits(self) -> int | None:
+        value = self.options.get("low_credits")
+        if value is None or (type(value) is int and value >= 0):
+            return value
+        self.problems.append('OPTIONS["low_credits"] must be a number of credits.')
+        return None
+
     def _timeouts(self) -> Timeouts:
         given = self.options.get("timeouts", {})
         names = [item.name for item in fields(Timeouts)]
@@ -193,6 +206,27 @@ class Reader:
             return str(value)
         self.problems.append('OPTIONS["ca_file"] names no file.')
         return None
+
+
+def cautions_of(setup: Setup) -> tuple[Caution, ...]:
+    """Return what is unsafe about an account that works as it is set up."""
+    if is_loopback_host(normal_host(urlsplit(setup.base_url).hostname or "")):
+        return (
+            Caution(
+                "vendor_is_this_machine",
+                "Its base_url is this machine: photos go to a sandbox, not to the vendor.",
+                'On a real site, remove "base_url" from its OPTIONS.',
+            ),
+        )
+    if setup.results.http_allowed:
+        return (
+            Caution(
+                "plain_http",
+                "Plain http is allowed: photos and tokens can be read on the way.",
+                'Write https in "base_url", and remove "allow_http" from its OPTIONS.',
+            ),
+        )
+    return ()
 
 
 def _given(value: Any) -> str:

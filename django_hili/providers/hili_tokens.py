@@ -1,6 +1,7 @@
 """The vendor's token: made anew for every request, by a clock that can learn.
 
 Owns the formula and the clock's offset. Knows no HTTP; never keeps a token or a secret.
+Clauses C27: HILI-API-9.
 """
 
 from __future__ import annotations

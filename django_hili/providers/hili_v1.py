@@ -2,6 +2,7 @@
 
 Owns the vendor's field names and words for version 1, and refuses what it cannot say. Everything
 else is shared with version 2.
+Its result addresses are secrets like those of version 2. Clauses C20, C27: HILI-FR-2.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class HiliV1Provider(HiliAccount):
             operations={op: None if op in offered else "not_offered" for op in Operation},
             combinations=tuple(_REPAIR_TYPES),
             scales=(_SCALE,),
+            picks_scale=True,
             image_types=frozenset({ImageType.PEOPLE}),
             backgrounds=frozenset(name for name, rgb in Background.NAMED.items() if rgb),
             any_background_colour=True,
@@ -66,6 +68,7 @@ class HiliV1Provider(HiliAccount):
             max_result_side=MAX_RESULT_SIDE,
             credits_per_send=1,
             leaves_server=True,
+            processor="hili",
             region="CN",
             copy_kept_seconds=COPY_KEPT_SECONDS,
         )

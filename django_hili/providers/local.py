@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -55,6 +56,7 @@ class LocalProvider(DirectProvider):
             },
             any_background_colour=True,
             formats=frozenset(ResultFormat),
+            takes_masks=True,
             max_result_side=get_settings().limits.max_result_side,
         )
 
@@ -94,10 +96,11 @@ class LocalProvider(DirectProvider):
 
     def _arguments(self) -> list[str]:
         """What the process is told when it starts."""
+        limits = [str(self._memory_limit), "--seconds", str(math.ceil(self._time_limit))]
         if self._models is None:
-            return [str(self._memory_limit)]
+            return limits
         allowed = ["--allow-non-commercial"] if self._models.allow_non_commercial else []
-        return [str(self._memory_limit), "--models", str(self._models.path), *allowed]
+        return [*limits, "--models", str(self._models.path), *allowed]
 
     async def enhance(
         self, photo: Photo, enhancement: Enhancement, report: Report
@@ -120,8 +123,10 @@ class LocalProvider(DirectProvider):
         self._idle.append(process)
         if answer["kind"] == "refused":
             raise ProviderError(Code(answer["code"]))
+        cut = answer["content_size"]
         return EnhancedPhoto(
-            content=content,
+            content=content[:cut],
+            mask=content[cut:] or None,
             content_type=answer["content_type"],
             width=answer["width"],
             height=answer["height"],
@@ -162,7 +167,8 @@ class LocalProvider(DirectProvider):
     ) -> tuple[dict[str, Any], bytes]:
         assert process.stdin is not None  # noqa: S101 - both were asked for as pipes
         assert process.stdout is not None  # noqa: S101
-        process.stdin.write(pack(_request(enhancement), photo.content))
+        mask = photo.mask or b""
+        process.stdin.write(pack(_request(photo, enhancement), photo.content + mask))
         await process.stdin.drain()
         while True:
             head = await process.stdout.readexactly(8)
@@ -197,9 +203,11 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _request(enhancement: Enhancement) -> dict[str, Any]:
+def _request(photo: Photo, enhancement: Enhancement) -> dict[str, Any]:
     background = enhancement.background
     return {
+        "photo_size": len(photo.content),
+        "wants_mask": photo.wants_mask,
         "operations": [operation.value for operation in enhancement.operations],
         "scale": enhancement.scale,
         "image_type": enhancement.image_type.value,

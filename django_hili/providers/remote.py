@@ -79,6 +79,13 @@ class RemoteProvider(Provider):
     """How many photos one `states` call may ask about."""
     is_exclusive: bool = False
     """Whether this site alone spends the account's credits, so that their count settles doubts."""
+    low_credits: int | None = None
+    """The low-water mark: with as many credits or fewer, the site's operator is told."""
+
+    @property
+    def clock_difference_seconds(self) -> float | None:
+        """How far the vendor's clock is ahead of ours by its last answer; None where unknown."""
+        return None
 
     @property
     @abc.abstractmethod
@@ -114,6 +121,8 @@ class RemoteProvider(Provider):
 
         Ends with an error as soon as more than `max_bytes` arrive, whatever was announced. Pieces
         may have reached `sink` when it raises; only a size that was returned means a whole file.
+        Where results are charged, the first piece says that this one is, and so does an error
+        whose `charged` is True.
         """
 
     @abc.abstractmethod
