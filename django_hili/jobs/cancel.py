@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from django_hili.codes import Code
 from django_hili.exceptions import WrongStateError
-from django_hili.models import Disclosure, EraseCause, JobStatus, Media, PhotoJob
-from django_hili.models.job import ENDED
-from django_hili.privacy import retention
-from django_hili.privacy.erase import condemn, erase_condemned
+from django_hili.jobs.queries import charge_of
+from django_hili.models import Disclosure, EraseCause, Media, PhotoJob, SendState
+from django_hili.privacy.erasure import retention
+from django_hili.privacy.erasure.erase import condemn, erase_condemned
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +32,14 @@ def cancel_job(*, job_id: uuid.UUID) -> Cancelled:
     """Cancel an unfinished job. Raises `WrongStateError` if it has ended already."""
     now = timezone.now()
     with transaction.atomic(using=router.db_for_write(PhotoJob)):
-        rows = PhotoJob.objects.filter(pk=job_id).exclude(status__in=ENDED)
-        cancelled = rows.update(
-            status=JobStatus.CANCELLED,
-            held_reason="",
-            ended_at=now,
-            expires_at=retention.job_deadline(now),
-            lease_until=None,
-            lease_owner="",
-            stage="",
-            percent=None,
-        )
+        rows = PhotoJob.objects.filter(pk=job_id)
+        cancelled = rows.cancel(now, kept_until=retention.job_deadline(now))
         if not cancelled:
             raise WrongStateError(Code.JOB_CHANGED)
+        # Before the barrier: it finds its row closed, if it has not found the job ended.
+        Disclosure.objects.filter(job_id=job_id, state=SendState.INTENDED).update(
+            state=SendState.REFUSED, charged=False, answered_at=now
+        )
         condemn(Media.objects.filter(job_id=job_id), EraseCause.JOB_ENDED, now)
     erase_condemned(Media.objects.filter(job_id=job_id))
-    return Cancelled(_charge_of(job_id))
-
-
-def _charge_of(job_id: uuid.UUID) -> bool | None:
-    charges = list(Disclosure.objects.filter(job_id=job_id).values_list("charged", flat=True))
-    if any(charges):
-        return True
-    return None if None in charges else False
+    return Cancelled(charge_of(job_id))

@@ -44,6 +44,15 @@ def find_preset(
     )
 
 
+def read_wish(
+    *, preset: str | None = None, operations: Collection[str] | None = None, **options: Any
+) -> Enhancement:
+    """Make an enhancement of plain words: a preset's name, or operations with their options."""
+    if preset:
+        return find_preset(preset, operations=operations, **options)
+    return read_enhancement(operations=operations or (), **options)
+
+
 def _configured() -> Mapping[str, Mapping[str, Any]]:
     return get_settings().presets
 

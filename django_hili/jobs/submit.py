@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +13,32 @@ from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
 from django_hili import queue
+from django_hili.codes import Code
 from django_hili.conf import get_settings
-from django_hili.imaging.clean import CleanPhoto
-from django_hili.jobs.presets import find_preset
+from django_hili.exceptions import HiliError, StorageError
+from django_hili.jobs.moves.lineage import claim_repeat
+from django_hili.jobs.pause import is_paused
+from django_hili.jobs.presets import read_wish
 from django_hili.media import intake, vault
 from django_hili.media.intake import PhotoInput
-from django_hili.models import Basis, MediaKind, PhotoBatch, PhotoJob
-from django_hili.privacy import retention
-from django_hili.privacy.subjects import subject_ref_for
+from django_hili.models import (
+    Basis,
+    EraseCause,
+    HeldReason,
+    JobStatus,
+    Media,
+    MediaKind,
+    PhotoBatch,
+    PhotoJob,
+)
+from django_hili.privacy.consent.entry import ask_to_enter, ask_to_repeat
+from django_hili.privacy.consent.gate import Claim
+from django_hili.privacy.consent.subjects import subject_ref_for
+from django_hili.privacy.erasure import retention
+from django_hili.privacy.erasure.erase import condemn, erase_condemned
+from django_hili.privacy.erasure.winddown import refuse_if_ended
 from django_hili.providers.registry import capabilities_of
-from django_hili.vocabulary import Enhancement, read_enhancement
+from django_hili.vocabulary import Enhancement
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +64,21 @@ def enhance(
     subject: Any = None,
     requested_by: Any = None,
     basis: Basis | str | None = None,
+    reason: str = "",
+    people_agreed: bool = False,
     provider: str | None = None,
 ) -> PhotoJob:
     """Enhance a photo in the background and return its job.
 
     `photo` is bytes, a path object, an open file or a model's file; in the last case the job
     remembers the row it came from. Name a `preset`, or `operations` with their options.
-    `subject` is the user whose photo it is: the photo is theirs to see and to delete. Without
-    one, say on what `basis` it is processed: "attestation" or "no_personal_data".
+    `subject` is the user whose photo it is: the photo is theirs to see and to delete. They have
+    agreed before (`give_consent`), and `people_agreed` says that everybody shown has. Where it
+    does not rest on consent, say on what `basis`: "attestation" with the operator's `reason`, or
+    "no_personal_data".
 
-    Raises `InvalidPhotoError` or `InvalidOptionsError`; nothing has been stored then.
+    Raises `InvalidPhotoError`, `InvalidOptionsError` or `PrivacyRefusedError`; nothing has been
+    stored then.
     """
     enhancement = plan(
         preset=preset, operations=operations, image_type=image_type, scale=scale,
@@ -69,8 +91,15 @@ def enhance(
         provider=provider,
         subject=subject,
         requested_by=requested_by,
-        basis=Basis(basis) if basis else (Basis.CONSENT if subject else Basis.ATTESTATION),
+        basis=basis_for(basis),
+        reason=reason,
+        people_agreed=people_agreed,
     )
+
+
+def basis_for(basis: Basis | str | None) -> Basis:
+    """Return the ground a photo is processed on: the one named, the site's, or consent."""
+    return Basis(basis or get_settings().privacy.basis or Basis.CONSENT)
 
 
 def plan(
@@ -81,11 +110,7 @@ def plan(
     **options: Any,
 ) -> Enhancement:
     """Return what would be done, checked against the provider. Raises `InvalidOptionsError`."""
-    enhancement = (
-        find_preset(preset, operations=operations, **options)
-        if preset
-        else read_enhancement(operations=operations or (), **options)
-    )
+    enhancement = read_wish(preset=preset, operations=operations, **options)
     enhancement.check(capabilities_of(provider or get_settings().default_provider))
     return enhancement
 
@@ -99,40 +124,79 @@ def submit(
     subject: Any = None,
     requested_by: Any = None,
     basis: Basis = Basis.CONSENT,
+    reason: str = "",
+    people_agreed: bool = False,
     batch: PhotoBatch | None = None,
+    again_of: PhotoJob | None = None,
+    head_start: dt.timedelta = dt.timedelta(0),
+    within: Callable[[PhotoJob], None] | None = None,
 ) -> PhotoJob:
-    """Store one photo and queue its job. Everything is checked before anything is stored."""
+    """Store one photo and queue its job. Everything is checked before anything is stored.
+
+    The job is due after `head_start`; until then it waits for the worker that knows of it. With
+    `again_of`, the photo is the person's of that ended job, on the same ground. `within` is called
+    in the job's transaction, and undoes it by raising.
+    """
     alias = provider or get_settings().default_provider
     capabilities = capabilities_of(alias)
     enhancement.check(capabilities)
+    if again_of is not None:
+        entry = ask_to_repeat(job=again_of, provider=alias)
+    else:
+        claim = Claim(basis, reason, basis is not Basis.CONSENT, people_agreed)
+        entry = ask_to_enter(subject=subject, provider=alias, claim=claim)
     clean = intake.take_in(photo)
     enhancement.check_size(clean.width, clean.height, capabilities)
-    owner_ref = subject_ref_for(subject) if subject is not None else None
-    actor_ref = owner_ref if requested_by in {None, subject} else subject_ref_for(requested_by)
     now = timezone.now()
-    media = vault.reserve(
-        clean, kind=MediaKind.SOURCE, now=now, expires_at=retention.source_deadline(now)
-    )
+    deadline = retention.source_deadline(now, promised=entry.permit.profile.source_ceiling)
+    media = vault.reserve(clean, kind=MediaKind.SOURCE, now=now, expires_at=deadline)
     vault.write(media, clean.content)
+    columns = {
+        **entry.columns(),
+        **columns_of(enhancement, now, head_start),
+        **_waiting(alias),
+        **_target_columns(target_of(photo)),
+        "warnings": [code.value for code in clean.warnings],
+        "again_of": again_of.pk if again_of else None,
+        "batch": batch,
+        "provider": alias,
+        "preset": preset,
+    }
     database = router.db_for_write(PhotoJob)
-    with transaction.atomic(using=database):
-        job = PhotoJob.objects.create(
-            **_columns(enhancement, clean, now),
-            batch=batch,
-            subject_ref=owner_ref,
-            requested_by_ref=actor_ref,
-            basis=basis,
-            provider=alias,
-            preset=preset,
-            **_target_columns(target_of(photo)),
-        )
-        vault.publish(media, job_id=job.pk)
-        queue.wake(database)
+    try:
+        with transaction.atomic(using=database):
+            owner_ref = entry.confirm()
+            if again_of is not None:
+                claim_repeat(job=again_of, enhancement=enhancement)
+            is_own = requested_by in {None, subject}
+            actor_ref = owner_ref if is_own else subject_ref_for(requested_by)
+            job = PhotoJob.objects.create(
+                subject_ref=owner_ref, requested_by_ref=actor_ref, **columns
+            )
+            if not vault.publish(media, job_id=job.pk):
+                raise StorageError(Code.SOURCE_GONE)  # condemned while it was written
+            entry.record(job_id=job.pk, now=now)
+            if within is not None:
+                within(job)
+            queue.wake(database)
+    except HiliError:
+        _take_back(media, now)
+        raise
     return job
 
 
+def _take_back(media: Media, now: dt.datetime) -> None:
+    """Erase a photo that was stored and then refused."""
+    rows = Media.objects.filter(pk=media.pk)
+    condemn(rows, EraseCause.ORPHAN, now)
+    if not erase_condemned(rows).erased:
+        with suppress(Exception):  # its row went while it was written; else a sweep finds it
+            vault.discard(media)
+
+
 def start_batch(*, requested_by: Any = None) -> PhotoBatch:
-    """Make the row that holds jobs made together."""
+    """Make the row that holds jobs made together. Raises `WrongStateError` after the end."""
+    refuse_if_ended()
     return PhotoBatch.objects.create(
         requested_by_ref=subject_ref_for(requested_by) if requested_by is not None else None,
         expires_at=retention.job_deadline(timezone.now()),
@@ -146,7 +210,10 @@ def target_of(photo: PhotoInput) -> Target:
     return Target(photo.instance._meta.label_lower, str(photo.instance.pk), photo.field.name)
 
 
-def _columns(enhancement: Enhancement, clean: CleanPhoto, now: dt.datetime) -> dict[str, Any]:
+def columns_of(
+    enhancement: Enhancement, now: dt.datetime, head_start: dt.timedelta = dt.timedelta(0)
+) -> dict[str, Any]:
+    """Return what a new job's row says about what shall be done, and until when it is kept."""
     return {
         "operations": [operation.value for operation in enhancement.operations],
         "image_type": enhancement.image_type.value,
@@ -154,11 +221,17 @@ def _columns(enhancement: Enhancement, clean: CleanPhoto, now: dt.datetime) -> d
         "background": enhancement.background.name if enhancement.background else "",
         "dpi": enhancement.dpi,
         "result_format": enhancement.format.value if enhancement.format else "",
-        "warnings": [code.value for code in clean.warnings],
         "created_at": now,
-        "due_at": now,
+        "due_at": now + head_start,
         "expires_at": retention.job_deadline(now),
     }
+
+
+def _waiting(alias: str) -> dict[str, Any]:
+    """Where a new job waits: held, while staff have paused its provider."""
+    if is_paused(alias):
+        return {"status": JobStatus.HELD, "held_reason": HeldReason.PROVIDER_PAUSED}
+    return {}
 
 
 def _target_columns(target: Target) -> dict[str, str]:

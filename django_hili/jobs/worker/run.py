@@ -13,25 +13,30 @@ import datetime as dt
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.db import connections
 from django.utils import timezone
 
-from django_hili.jobs import claim
-from django_hili.jobs.crash import crash_point
-from django_hili.jobs.desk import Desk, OnProgress, RunReport
-from django_hili.jobs.direct import DirectLane
-from django_hili.jobs.remote import RemoteLane
-from django_hili.jobs.upkeep import upkeep
+from django_hili.jobs.moves import claim
+from django_hili.jobs.worker.crash import crash_point
+from django_hili.jobs.worker.desk import Desk, OnProgress, RunReport
+from django_hili.jobs.worker.direct import DirectLane
+from django_hili.jobs.worker.masks import Masks
+from django_hili.jobs.worker.remote import RemoteLane
+from django_hili.jobs.worker.upkeep import upkeep
+from django_hili.models import PhotoJob
 from django_hili.providers.base import DirectProvider
 from django_hili.providers.registry import build_provider, provider_aliases
 from django_hili.providers.remote import RemoteProvider
 
 logger = logging.getLogger(__name__)
 
-IDLE_PAUSE = 1.0
-"""Seconds between two looks for work while there is none."""
+IDLE_PAUSE = 1.2
+"""Seconds between two looks for work while there is none; a look is one query."""
 BUSY_PAUSE = 0.25
+LOOK_PAUSE = 1.0
+"""Seconds until a busy worker asks again where it got less than it had room for."""
 STOP_GRACE = 30.0
 """Seconds that photos in hand have to finish after a stop was asked for."""
 
@@ -41,7 +46,11 @@ Lane = DirectLane | RemoteLane
 class Runner:
     """One worker. `until_idle` ends it when nothing is left to do; `time_cap` ends it anyway.
 
-    With `only`, it works on these jobs and leaves all others and the upkeep alone.
+    What is in hand at the `time_cap` has `grace` to finish; without one, what is done here has
+    as long as it takes.
+
+    With `only`, it works on these jobs and leaves all others and the upkeep alone. Jobs with
+    `masks` it takes up before they are due.
     """
 
     def __init__(
@@ -49,17 +58,22 @@ class Runner:
         *,
         until_idle: bool = False,
         time_cap: dt.timedelta | None = None,
+        grace: dt.timedelta | None = None,
         only: Sequence[uuid.UUID] | None = None,
         on_progress: OnProgress | None = None,
+        masks: Masks | None = None,
         is_shift: bool = False,
     ) -> None:
-        self._desk = Desk(on_progress=on_progress)
+        self._desk = Desk(on_progress=on_progress, masks=masks)
         self._until_idle = until_idle
         self._time_cap = time_cap
+        self._grace = grace
         self._only = only
         self._is_shift = is_shift
         self._stopping = False
         self._lanes: dict[str, Lane] = {}
+        self._next_adoption: dict[str, float] = {}
+        self._next_strangers = 0.0
 
     @property
     def name(self) -> str:
@@ -81,8 +95,7 @@ class Runner:
             background.append(asyncio.create_task(self._keep_house()))
         try:
             await self._work()
-            patience = STOP_GRACE if self._stopping else None
-            await asyncio.gather(*(lane.wind_up(patience) for lane in self._lanes.values()))
+            await self._wind_up()
         finally:
             for task in background:
                 task.cancel()
@@ -91,6 +104,14 @@ class Runner:
                 await lane.aclose()
             await self._desk.aclose()
         return self._desk.report
+
+    async def _wind_up(self) -> None:
+        patience = self._grace.total_seconds() if self._grace else None
+        if self._stopping:
+            patience = STOP_GRACE
+        else:
+            self._desk.is_time_up = True
+        await asyncio.gather(*(lane.wind_up(patience) for lane in self._lanes.values()))
 
     def _open_lane(self, alias: str) -> Lane:
         provider = build_provider(alias)
@@ -103,35 +124,83 @@ class Runner:
     async def _work(self) -> None:
         while not self._stopping and not self._is_past_cap():
             try:
-                claimed = 0
-                for lane in self._lanes.values():
-                    await lane.tick()
-                    claimed += await self._take_up(lane)
-                if not claimed and not self._is_busy and await self._may_end():
+                if await self._look() and not self._is_busy and await self._may_end():
                     return
             except Exception as error:  # noqa: BLE001 - a database hiccup must not end a worker
                 logger.warning("The worker could not look for work: %s.", type(error).__name__)
             await self._pause(BUSY_PAUSE if self._is_busy else IDLE_PAUSE)
 
-    async def _take_up(self, lane: Lane) -> int:
-        free = await lane.free()
-        if free <= 0:
-            return 0
-        jobs = await self._desk.rows(
-            claim.claim,
-            worker=self._desk.worker,
-            limit=free,
-            lease=self._desk.lease,
-            now=timezone.now(),
-            only=self._only,
-            provider=lane.provider.alias,
-            takes_up_as=lane.takes_up_as,
-            adopts=lane.adopts,
+    async def _look(self) -> bool:
+        """See to every lane and take up what is due; say whether nothing was found."""
+        is_idle = not self._is_busy
+        has_work = not is_idle or await self._has_work()
+        if has_work:
+            await self._hold_strangers()
+        found = 0
+        for lane in self._lanes.values():
+            await lane.tick()
+            if has_work and (is_idle or self._loop.time() >= lane.next_look):
+                found += await self._take_up(lane)
+        return not found
+
+    async def _has_work(self) -> bool:
+        """Ask the one question of an idle worker."""
+        now, early = timezone.now(), self._desk.masks.jobs
+        return await self._desk.rows(claim.has_work, now=now, only=self._only, early=early)
+
+    async def _hold_strangers(self) -> None:
+        """Tell the operator about jobs that no lane will ever take up, instead of leaving them."""
+        if self._only is not None or self._loop.time() < self._next_strangers:
+            return
+        self._next_strangers = self._loop.time() + self._desk.lease.total_seconds() / 3
+        held = await self._desk.rows(
+            claim.hold_strangers, known=list(self._lanes), now=timezone.now()
         )
+        for alias, count in held.items():
+            self._desk.report.held += count
+            logger.error(
+                '%d waiting jobs are for the provider %r, which is not in HILI["PROVIDERS"]. '
+                "They are held: set it up again and resume it, or cancel them.", count, alias,
+            )  # fmt: skip
+
+    async def _take_up(self, lane: Lane) -> int:
+        words: dict[str, Any] = {
+            "worker": self._desk.worker,
+            "lease": self._desk.lease,
+            "now": timezone.now(),
+            "only": self._only,
+            "provider": lane.provider.alias,
+        }
+        now, jobs = self._loop.time(), list[PhotoJob]()
+        if now >= self._next_adoption.get(lane.provider.alias, 0.0) or not self._is_busy:
+            jobs = await self._adopt(lane, words)
+        free = await lane.free()
+        if free > len(jobs):
+            wanted = free - len(jobs)
+            found = await self._desk.rows(
+                claim.claim, limit=wanted, takes_up_as=lane.takes_up_as, adopts=(),
+                early=self._desk.masks.jobs, **words,
+            )  # fmt: skip
+            jobs += found
+            if len(found) < wanted:
+                lane.next_look = now + LOOK_PAUSE
+        if self._next_adoption.get(lane.provider.alias, 0.0) <= now:
+            lane.next_look = 0.0
         crash_point("after_claim")
-        for job in jobs:
-            lane.start(job)
+        if jobs:
+            await lane.start(jobs)
         return len(jobs)
+
+    async def _adopt(self, lane: Lane, words: dict[str, Any]) -> list[PhotoJob]:
+        room = await lane.room()
+        if room <= 0:
+            return []
+        jobs = await self._desk.rows(claim.adopt, limit=room, adopts=lane.adopts, **words)
+        if not jobs:
+            # A whole fleet may have fallen silent: only who finds nothing waits.
+            third = self._desk.lease.total_seconds() / 3
+            self._next_adoption[lane.provider.alias] = self._loop.time() + third
+        return jobs
 
     @property
     def _is_busy(self) -> bool:
@@ -158,9 +227,10 @@ class Runner:
                         worker=self._desk.worker,
                         lease=self._desk.lease,
                         now=timezone.now(),
+                        in_hand={pk for lane in self._lanes.values() for pk in lane.in_hand},
                     )
-                for job, stage, percent in self._desk.take_progress():
-                    await self._desk.rows(claim.report, job=job, stage=stage, percent=percent)
+                if progress := self._desk.take_progress():
+                    await self._desk.rows(claim.report_all, progress=progress)
             except Exception as error:  # noqa: BLE001 - the next beat tries again
                 logger.warning("The worker could not renew its leases: %s.", type(error).__name__)
 

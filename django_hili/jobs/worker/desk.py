@@ -13,14 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError, connections
 
 from django_hili.conf import get_settings
+from django_hili.jobs.worker.group_commit import Gatherer, GroupVerb
+from django_hili.jobs.worker.masks import Masks
 from django_hili.models import PhotoJob
 
 OnProgress = Callable[[PhotoJob, str, float], None]
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_E = TypeVar("_E")
+_W = TypeVar("_W")
 _PATIENCE = 0.5
 """Seconds between two tries to write what must not be lost."""
 
@@ -39,14 +43,20 @@ class RunReport:
 class Desk:
     """One worker's place: everything its lanes share."""
 
-    def __init__(self, *, on_progress: OnProgress | None = None) -> None:
+    def __init__(
+        self, *, on_progress: OnProgress | None = None, masks: Masks | None = None
+    ) -> None:
         self.worker = secrets.token_hex(8)
         self.settings = get_settings().worker
         self.report = RunReport()
+        self.masks = masks or Masks()
         self.wake = asyncio.Event()
+        self.is_time_up = False
+        """Whether the worker ends because its time is up, and not because it was told to stop."""
         self._on_progress = on_progress
         self._progress: dict[object, tuple[PhotoJob, str, int]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hili-rows")
+        self._gatherer = Gatherer(self.rows)
 
     @property
     def lease(self) -> dt.timedelta:
@@ -57,7 +67,7 @@ class Desk:
         """Call `verb` in the database thread."""
 
         def call() -> _R:
-            close_old_connections()
+            _let_go_of_broken_connections()
             return verb(*args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
@@ -73,9 +83,37 @@ class Desk:
             except DatabaseError:
                 await asyncio.sleep(_PATIENCE)
 
+    async def write(
+        self,
+        verb: GroupVerb[_E, _W],
+        entry: _E,
+        *,
+        company: int = 1,
+        patience: float = 0.0,
+        is_atomic: bool = True,
+    ) -> _W:
+        """Write `entry` in one transaction with whatever else is to be written; see `Gatherer`."""
+        return await self._gatherer.write(
+            verb, entry, company=company, patience=patience, is_atomic=is_atomic
+        )
+
+    async def write_surely(
+        self, verb: GroupVerb[_E, _W], entry: _E, *, company: int = 1, patience: float = 0.0
+    ) -> _W:
+        """Write `entry` as `write` does, again and again while the database is away."""
+        while True:
+            try:
+                return await self.write(verb, entry, company=company, patience=patience)
+            except DatabaseError:
+                await asyncio.sleep(_PATIENCE)
+
     def note_progress(self, job: PhotoJob, stage: str, fraction: float) -> None:
         """Remember how far a job is, and tell who asked to be told."""
-        self._progress[job.pk] = (job, stage, round(fraction * 100))
+        percent = round(fraction * 100)
+        if (job.stage, job.percent) == (stage, percent):
+            return
+        job.stage, job.percent = stage, percent
+        self._progress[job.pk] = (job, stage, percent)
         if self._on_progress:
             self._on_progress(job, stage, fraction)
 
@@ -93,3 +131,18 @@ class Desk:
         """Close the thread and its connections."""
         await self.rows(connections.close_all)
         self._thread.shutdown()
+
+
+def _let_go_of_broken_connections() -> None:
+    """Close what an error has left unusable.
+
+    Unlike a request's, a worker's connection is kept however old it is: by default Django would
+    have it made anew for every single call.
+    """
+    for connection in connections.all(initialized_only=True):
+        if not connection.errors_occurred:
+            continue
+        if connection.is_usable():
+            connection.errors_occurred = False
+        else:
+            connection.close()

@@ -18,7 +18,8 @@ from django.db import connections
 from django_hili.conf import get_settings
 from django_hili.exceptions import HiliError
 from django_hili.jobs.delete import delete_jobs
-from django_hili.jobs.run import Runner
+from django_hili.jobs.worker.masks import Masks
+from django_hili.jobs.worker.run import Runner
 from django_hili.models import EraseCause, JobStatus, PhotoJob
 from django_hili.models.job import ACTIVE
 
@@ -41,18 +42,29 @@ class Order(Protocol):
         """Be told why there is no job, or why its result could not be taken."""
 
 
-def work_through(orders: Iterable[Order], *, on_progress: OnProgress | None = None) -> None:
-    """Bring every order to its end. Interrupted, it deletes what is in hand and raises."""
+def work_through(
+    orders: Iterable[Order],
+    *,
+    on_progress: OnProgress | None = None,
+    masks: Masks | None = None,
+) -> None:
+    """Bring every order to its end. Interrupted, it deletes what is in hand and raises.
+
+    Orders that show or take a scratch mask tell `masks` of their job when they submit it.
+    """
     connections.close_all()
-    asyncio.run(_Stream(iter(orders), on_progress).run())
+    asyncio.run(_Stream(iter(orders), on_progress, masks or Masks()).run())
 
 
 class _Stream:
-    def __init__(self, orders: Iterator[Order], on_progress: OnProgress | None) -> None:
+    def __init__(
+        self, orders: Iterator[Order], on_progress: OnProgress | None, masks: Masks
+    ) -> None:
         self._orders = orders
+        self._masks = masks
         self._in_hand: dict[uuid.UUID, Order] = {}
         self._only: list[uuid.UUID] = []
-        self._worker = Runner(only=self._only, on_progress=on_progress)
+        self._worker = Runner(only=self._only, on_progress=on_progress, masks=masks)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hili-stream")
         # One more than the worker takes up, so that it never waits for the next.
         self._most = get_settings().worker.slots + 1
@@ -104,6 +116,7 @@ class _Stream:
     def _drop(self, job_id: uuid.UUID) -> None:
         delete_jobs(job_ids=[job_id], cause=EraseCause.DELIVERED)
         self._only.remove(job_id)
+        self._masks.taken(job_id)
         del self._in_hand[job_id]
 
     def _drop_all(self) -> None:

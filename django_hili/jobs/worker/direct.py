@@ -6,23 +6,31 @@ Owns the trip of one photo through such a provider: read, enhance, store, end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import datetime as dt
 import logging
 import uuid
+from collections.abc import Sequence
 from functools import partial
 
 from django.utils import timezone
 
 from django_hili.codes import Code
 from django_hili.exceptions import LostLeaseError, ProviderError, StorageError
-from django_hili.jobs import claim, finish
-from django_hili.jobs.crash import crash_point
-from django_hili.jobs.desk import Desk
-from django_hili.jobs.retry import GiveUp, decide
+from django_hili.jobs.moves import breakers, claim, finish
+from django_hili.jobs.moves.finish import Stored
+from django_hili.jobs.moves.verdict import GiveUp, decide
+from django_hili.jobs.worker.crash import crash_point
+from django_hili.jobs.worker.desk import Desk
 from django_hili.media import vault
 from django_hili.models import JobStatus, Media, MediaKind, PhotoJob
-from django_hili.providers.base import DirectProvider, EnhancedPhoto, Photo
+from django_hili.providers.base import DirectProvider, EnhancedPhoto
 
 logger = logging.getLogger(__name__)
+
+ERASE_PATIENCE = 2.0
+"""Seconds until condemned sources are erased, where others are about to be condemned. Each erasure
+leaves a receipt in a chain, and one receipt for many is one place in it."""
 
 
 class DirectLane:
@@ -35,22 +43,38 @@ class DirectLane:
     def __init__(self, desk: Desk, provider: DirectProvider) -> None:
         self.provider = provider
         self._desk = desk
+        self._gate = breakers.Gate(provider.alias)
         self._tasks: dict[uuid.UUID, asyncio.Task[None]] = {}
+        self.next_look = 0.0
+        """By the loop's clock: not before then is it worth asking for more jobs."""
 
     @property
     def is_busy(self) -> bool:
         """Whether any job is in hand."""
         return bool(self._tasks)
 
+    @property
+    def in_hand(self) -> set[uuid.UUID]:
+        """The jobs that this worker has not let go of."""
+        return set(self._tasks)
+
     async def free(self) -> int:
-        """How many more jobs may be taken up now."""
+        """How many more jobs may be taken up now: none while staff have paused the provider."""
+        room = await self.room()
+        if room <= 0 or not await self._desk.rows(self._gate.is_open, timezone.now()):
+            return 0
+        return room
+
+    async def room(self) -> int:
+        """How many silent workers' jobs may be adopted now: a pause lets them finish."""
         return self._desk.settings.slots - len(self._tasks)
 
-    def start(self, job: PhotoJob) -> None:
-        """Begin with a claimed job."""
-        task = asyncio.create_task(self._handle(job))
-        self._tasks[job.pk] = task
-        task.add_done_callback(partial(self._put_down, job))
+    async def start(self, jobs: Sequence[PhotoJob]) -> None:
+        """Begin with claimed jobs."""
+        for job in jobs:
+            task = asyncio.create_task(self._handle(job))
+            self._tasks[job.pk] = task
+            task.add_done_callback(partial(self._put_down, job))
 
     async def tick(self) -> None:
         """Nothing to ask: a direct provider answers by itself."""
@@ -70,6 +94,7 @@ class DirectLane:
 
     def _put_down(self, job: PhotoJob, _: asyncio.Task[None]) -> None:
         self._tasks.pop(job.pk, None)
+        self.next_look = 0.0
         self._desk.forget(job)
 
     async def _handle(self, job: PhotoJob) -> None:
@@ -79,9 +104,22 @@ class DirectLane:
         except LostLeaseError:
             self._desk.report.lost += 1
         except asyncio.CancelledError:
-            await self._desk.rows(claim.release, job=job, now=timezone.now())
+            await self._cut_short(job)
         except Exception as error:  # noqa: BLE001 - every error must end or requeue the job
             await end_or_retry(self._desk, job, error)
+
+    async def _cut_short(self, job: PhotoJob) -> None:
+        """Give a job back. One that a worker's whole time was too short for has had a try.
+
+        Without that, a photo that takes longer than any shift would be begun again for ever.
+        """
+        now = timezone.now()
+        if self._desk.is_time_up:
+            none = dt.timedelta(0)
+            with contextlib.suppress(LostLeaseError):
+                await self._desk.rows(finish.try_again, job=job, delay=none, now=now)
+            return
+        await self._desk.rows(claim.release, job=job, now=now)
 
     async def _enhance(self, job: PhotoJob) -> None:
         if job.attempts > self._desk.settings.max_attempts:
@@ -91,24 +129,45 @@ class DirectLane:
         content = await asyncio.to_thread(vault.read, source)
         crash_point("before_enhance")
         result = await self.provider.enhance(
-            Photo(content, source.content_type),
+            self._desk.masks.photo(job.pk, content, source.content_type),
             job.enhancement,
             partial(self._desk.note_progress, job),
         )
         crash_point("after_enhance")
+        self._desk.masks.keep(job.pk, result)
         await store(self._desk, job, result)
 
 
 async def store(desk: Desk, job: PhotoJob, result: EnhancedPhoto) -> None:
     """Store a result and end its job as done. Raises `LostLeaseError` or `StorageError`."""
-    now = timezone.now()
-    media = await desk.rows(finish.begin_storing, job=job, result=result, now=now)
+    media = await desk.rows(finish.begin_storing, job=job, now=timezone.now())
     crash_point("after_reserve")
     await asyncio.to_thread(vault.write, media, result.content)
     crash_point("after_write")
-    await desk.rows(finish.complete, job=job, media=media, result=result, now=timezone.now())
-    crash_point("after_complete")
+    await end_as_done(desk, Stored(job, media, result, result.steps, result.warnings))
+
+
+async def end_as_done(
+    desk: Desk, stored: Stored, *, company: int = 1, patience: float = 0.0, in_hand: int = 1
+) -> None:
+    """End a job whose result is written. Raises `LostLeaseError`; the result is gone then.
+
+    `company` jobs are expected to end within `patience`. The sources of `in_hand` jobs are
+    erased together, if they come within `ERASE_PATIENCE`.
+    """
+    try:
+        is_done = await desk.write(finish.complete_all, stored, company=company, patience=patience)
+    except LostLeaseError:
+        is_done = False
+    if not is_done:
+        await desk.rows(finish.discard, media=stored.media, now=timezone.now())
+        raise LostLeaseError
+    crash_point("after_commit")
     desk.report.done += 1
+    await desk.write(
+        finish.clear_up, stored.job, company=in_hand, patience=ERASE_PATIENCE, is_atomic=False
+    )
+    crash_point("after_complete")
 
 
 async def end_or_retry(desk: Desk, job: PhotoJob, error: Exception) -> None:
@@ -126,8 +185,9 @@ async def end_or_retry(desk: Desk, job: PhotoJob, error: Exception) -> None:
             desk.report.again += 1
     except LostLeaseError:
         desk.report.lost += 1
-    except Exception as failure:  # noqa: BLE001 - the lease runs out and the job is claimed anew
+    except Exception as failure:  # noqa: BLE001 - the next look takes it up anew
         logger.warning("Job %s could not be ended: %s.", job.pk, type(failure).__name__)
+        await desk.rows_surely(claim.let_go, jobs=[job], now=timezone.now())
 
 
 def source_of(job: PhotoJob) -> Media:
