@@ -18,22 +18,23 @@ import numpy as np
 
 from training.evaluate_goals import Goal, goals
 from training.evaluate_sheets import write_sheets
+from training.evaluate_types import write as write_types
 
 DOCS = Path(__file__).parents[1] / "docs" / "engine"
 HEAD = """# Quality of the local engine
 
-       Made by `python -m training.evaluate`; do not edit by hand. The nets learned from generated
-       pictures only, so every photo below is one they have never seen. The photos are those inside
-       scikit-image.
+Made by `python -m training.evaluate` (`make quality`); do not edit by hand. The nets learned from
+generated pictures only, so every photo below is one they have never seen. The photos are those
+inside scikit-image.
 
-       Figures in dB are PSNR, of luma for `sr` and for noise, of RGB elsewhere; higher is better,
-       and 60 stands for "the same". A gain depends on the photo: read the worst row, not only the
-       mean.
+Figures in dB are PSNR, of luma for `sr` and for noise, of RGB elsewhere; higher is better, and 60
+stands for "the same". A gain depends on the photo: read the worst row, not only the mean. What the
+image types change stands in [Types](types.md).
 """
 
 
 def figure(value: float, unit: str) -> str:
-    return f"{value:.3f}" if unit in ("IoU", "F1", "share") else f"{value:.2f}"
+    return f"{value:.3f}" if unit in ("IoU", "F1", "share", "of 1") else f"{value:.2f}"
 
 
 def summary(done: list[Goal]) -> list[str]:
@@ -51,6 +52,8 @@ def summary(done: list[Goal]) -> list[str]:
 def details(goal: Goal) -> list[str]:
     """One table: photos down, methods across, the mean and the worst gain below."""
     lines = [f"## {goal.name}", "", f"Wanted: {goal.wanted}. Unit: {goal.unit}.", ""]
+    if goal.remark:
+        lines += [goal.remark, ""]
     lines.append("| photo | " + " | ".join(goal.methods) + " |")
     lines.append("|---|" + "---:|" * len(goal.methods))
     for name, values in goal.figures.items():
@@ -59,7 +62,7 @@ def details(goal: Goal) -> list[str]:
     lines.append(
         "| **mean** | " + " | ".join(f"**{figure(v, goal.unit)}**" for v in values.mean(0)) + " |"
     )
-    if len(goal.methods) > 1:
+    if len(goal.methods) > 1 and not goal.wanted.startswith("≤"):
         gains = values[:, -1] - values[:, 0]
         names = list(goal.figures)
         low, high = int(gains.argmin()), int(gains.argmax())
@@ -94,6 +97,7 @@ def main() -> None:
         body += details(goal)
     body += write_sheets(options.docs / "sheets")
     (options.docs / "quality.md").write_text("\n".join(body), "utf-8")
+    write_types(options.docs / "types.md")
 
 
 if __name__ == "__main__":

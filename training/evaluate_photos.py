@@ -33,9 +33,12 @@ FILES = {
     "gravel": "gravel.png",
     "clock": "clock_motion.png",
 }
+EXTRA = {"cell": "cell.png"}
 TEXTS = {"page": "page.png", "handwriting": "text.png"}
 DESIGN_SIX = ("astronaut", "cat", "cameraman", "motorcycle", "coins", "page")
 """The six on which the goals were set."""
+APART = ("tissue", "bricks", "grass", "gravel", "clock", "cell")
+"""Photos on which no threshold of the scratch finder was chosen."""
 COLOUR = ("astronaut", "cat", "motorcycle", "coffee", "rocket")
 """Colour photos of things at a distance: those that can be faded or hazy."""
 
@@ -43,7 +46,7 @@ COLOUR = ("astronaut", "cat", "motorcycle", "coffee", "rocket")
 @cache
 def photo(name: str) -> Bytes:
     """Read one, cropped to sides that every scale divides; grey stays grey."""
-    path = Path(skimage.__file__).parent / "data" / (FILES | TEXTS)[name]
+    path = Path(skimage.__file__).parent / "data" / (FILES | TEXTS | EXTRA)[name]
     with Image.open(path) as file:
         image = file.convert("L" if file.mode in ("L", "1", "I", "F", "P") else "RGB")
     pixels = np.asarray(image)

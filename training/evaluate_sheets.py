@@ -1,8 +1,8 @@
 """Owns the contact sheets of the report: input, plain method, engine, truth, side by side; knows
 the engine.
 
-Only photos in the public domain are shown (the astronaut by NASA; the cat, the coffee, the
-cameraman under CC0), and people drawn by the generator.
+Only photos in the public domain are shown (the astronaut by NASA; the cat, the coffee, the rocket,
+the cameraman under CC0), and people drawn by the generator.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL import Image
 
 from django_hili.engine import scratch
 from django_hili.engine.pipeline import enhance
+from django_hili.vocabulary import Background
 from training import portraits
 from training.degrade import aged, hazed, jpeg, resize, shrink, to_bytes
 from training.evaluate_photos import colour, photo
@@ -114,6 +115,31 @@ def cuts() -> list[Row]:
     return rows
 
 
+def failures() -> list[Row]:
+    """What goes wrong, and what it should be."""
+    clean = np.ascontiguousarray(photo("coffee")[200:392, 64:320])
+    shown = clean.copy()
+    shown[scratch.grown(scratch.find(clean))] = (255, 0, 0)
+    rows: list[Row] = [[shown, enhance(clean, operations=["scratch"]).pixels, clean]]
+    fur = photo("cat")
+    noise = np.random.default_rng(1).normal(0, 25, fur.shape)
+    noisy = to_bytes(fur + noise)
+    rows.append(_window([noisy, enhance(noisy, operations=["repair"]).pixels, fur], EYES))
+    page = to_bytes(text(np.random.default_rng(77), 512))
+    small, _, engine, whole = _enlarged(page, 4, image_type="text")
+    rows.append(_window([small, engine, whole], np.s_[0:192, 0:256]))
+    rng = np.random.default_rng(2001)
+    front, cover = portraits.person(rng)
+    picture = portraits.photographed(rng, front, cover, portraits.backdrop(rng, "gradient", cover))
+    blue = Background.NAMED["blue"]
+    cut = enhance(picture, operations=["bg"], background="blue").pixels
+    truth = to_bytes(front * cover[..., None] + np.array(blue) * (1 - cover[..., None]))
+    height, width = picture.shape[:2]
+    head = np.s_[height // 16 : height // 16 + 3 * width // 4 * 3 // 4, width // 8 : width * 7 // 8]
+    rows.append([resize(p[head], 256, 192) for p in (picture, cut, truth)])
+    return rows
+
+
 SHEETS: tuple[tuple[str, str, Callable[[], list[Row]]], ...] = (
     (
         "sr",
@@ -128,6 +154,16 @@ SHEETS: tuple[tuple[str, str, Callable[[], list[Row]]], ...] = (
         hazes,
     ),
     ("bg", "Input, opacity, new background", cuts),
+    (
+        "bad",
+        (
+            "Bad cases: part of a clean saucer's rim taken for a scratch (red), fur taken "
+            "for noise, "
+            "small letters four times larger, pale backdrop left between dark strands: "
+            "input, engine, what it should be"
+        ),
+        failures,
+    ),
 )
 
 

@@ -4,17 +4,20 @@ knows the engine.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from skimage import exposure, restoration
 
 from django_hili.engine import scratch
-from django_hili.engine.pipeline import enhance
+from django_hili.engine.pipeline import Step, enhance
 from django_hili.engine.refusals import EngineRefusal
 from training import portraits
 from training.degrade import aged, hazed, jpeg, luma, resize, shrink, to_bytes
 from training.evaluate_photos import colour, photo
 from training.marks import damaged
 from training.pictures import Bytes
+from training.scenes import scene
 
 CEILING = 60.0
 """Decibels beyond which two pictures are called the same."""
@@ -82,6 +85,15 @@ def cleaned(name: str, deviation: float, quality: int) -> list[float]:
     return [psnr(luma(a), luma(original)) for a in answers]
 
 
+def compressed(name: str, quality: int) -> list[float]:
+    """PSNR of luma of a clean photo's JPEG, and of what `repair` makes of it."""
+    original = photo(name)
+    small = jpeg(original, quality)
+    answer = enhance(small, operations=["repair"]).pixels
+    return [psnr(luma(a), luma(original)) for a in (small, answer)]
+
+
+@cache
 def kept(name: str, operation: str) -> list[float]:
     original = colour(name)
     return [psnr(enhance(original, operations=[operation]).pixels, original)]
@@ -137,9 +149,47 @@ def found(name: str, seed: int) -> list[float]:
     return [float(2 * precision * recall / max(precision + recall, 1e-9))]
 
 
+@cache
 def touched(name: str) -> list[float]:
     """Per cent of a clean photo's area that would be filled."""
     return [100 * float(scratch.grown(scratch.find(colour(name))).mean())]
+
+
+def touched_otherwise(name: str) -> list[float]:
+    """Per cent of a clean photo's area that would be filled, the worse of two: the whole photo
+    mirrored, and at three quarters of its size.
+    """
+    pixels = photo(name)
+    height, width = (3 * side // 4 for side in pixels.shape[:2])
+    masks = []
+    for clean in (np.ascontiguousarray(pixels[:, ::-1]), resize(pixels, width, height, "lanczos")):
+        step, mask = _scratched(clean)
+        masks.append(np.zeros_like(mask) if step.method == "none" else mask)
+    return [100 * max(float(mask.mean()) for mask in masks)]
+
+
+def _scratched(pixels: Bytes) -> tuple[Step, np.ndarray]:
+    done = enhance(pixels, operations=["scratch"])
+    assert done.mask is not None
+    return done.steps[0], done.mask
+
+
+OUTSIDE = ("cell", "retina", "galaxies", "motorcycle", "rocket", "coffee")
+"""Photos whose parts outside the middle, or all of them, had no say in any threshold."""
+
+
+def touched_apart(name: str) -> list[float]:
+    """The same, on the photo's lower right corner, beyond what the thresholds were chosen on."""
+    pixels = photo(name)
+    pixels = np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels
+    corner = pixels if name == "cell" else pixels[:, -((pixels.shape[1] - 512) // 2 or 1) :]
+    return [100 * float(scratch.grown(scratch.find(np.ascontiguousarray(corner))).mean())]
+
+
+def left_alone(name: str) -> list[float]:
+    """PSNR after `repair` of a generated picture of one kind of colour, the worst of three."""
+    drawn = (scene(name, seed) for seed in range(3))
+    return [min(psnr(enhance(p, operations=["repair"]).pixels, p) for p in drawn)]
 
 
 def restored(name: str, seed: int) -> list[float]:
@@ -156,6 +206,25 @@ def cut_out(kind: str, seed: int) -> list[float]:
     """Overlap (IoU) of the cut-out with the truth: naive distance from the rim's colour, the
     engine.
     """
+    cover, naive, engine = _opacities(kind, seed)
+    person = cover > 0.5
+    return [
+        float((m & person).sum() / (m | person).sum()) for m in (naive > 0.5, engine * 255 > 127)
+    ]
+
+
+def along_the_edge(kind: str, seed: int) -> list[float]:
+    """Mean error of the opacity (0..1) where it is neither 0 nor 1 and three pixels around."""
+    cover, *answers = _opacities(kind, seed)
+    edge = (cover > 0.02) & (cover < 0.98)
+    for _ in range(3):
+        edge = scratch.grown(edge)
+    return [float(np.abs(a - cover)[edge].mean()) for a in answers]
+
+
+@cache
+def _opacities(kind: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The truth, the rim's colour against the rest, and the engine; 0..1."""
     rng = np.random.default_rng(2000 + seed + 100 * len(kind))
     front, cover = (
         portraits.person(rng) if seed % 4 else portraits.astronaut_cut(photo("astronaut"))
@@ -167,9 +236,8 @@ def cut_out(kind: str, seed: int) -> list[float]:
         alpha = enhance(picture, operations=["bg"]).alpha
     except EngineRefusal:
         alpha = None
-    engine = np.zeros_like(naive) if alpha is None else alpha > 127
-    person = cover > 0.5
-    return [float((m & person).sum() / (m | person).sum()) for m in (naive, engine)]
+    engine = np.zeros(cover.shape) if alpha is None else alpha / 255
+    return cover, naive.astype(np.float32), engine
 
 
 def refused(seed: int) -> list[float]:

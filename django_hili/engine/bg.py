@@ -25,6 +25,10 @@ ALIKE = 4.0
 """Deviations from the backdrop up to which a pixel may be backdrop seen through hair."""
 DEEP = 16
 """The longer side divided by this is how far from the outline that is still believed."""
+CORE = 4
+"""Pixels of the reduced copy that a pixel must lie inside the outline for a colour unlike the
+backdrop's to make it opaque: nearer, the backdrop shines through edges and hair.
+"""
 STRIP = 256
 
 
@@ -212,6 +216,7 @@ def opacity(pixels: Pixels, found: Cut) -> tuple[Pixels, Pixels]:
     height, width = pixels.shape[:2]
     alpha, colours = np.empty((height, width), np.uint8), np.empty_like(pixels)
     noise = max(found.deviation, 1.5)
+    core = minimum(found.inside, CORE)
     for top in range(0, height, STRIP):
         bottom = min(top + STRIP, height)
         here = pixels[top:bottom].astype(np.float32)
@@ -219,7 +224,7 @@ def opacity(pixels: Pixels, found: Cut) -> tuple[Pixels, Pixels]:
         def rows(plane: Plane, top: int = top, bottom: int = bottom) -> Plane:
             return enlarged_rows(plane, top, bottom, height, width)
 
-        inside, unsure = rows(found.inside), rows(found.unsure)
+        inside, deep, unsure = rows(found.inside), rows(core), rows(found.unsure)
         front = np.stack([rows(found.front[..., k]) for k in range(3)], 2)
         back = np.stack([rows(found.back[..., k]) for k in range(3)], 2)
         span = front - back
@@ -227,7 +232,7 @@ def opacity(pixels: Pixels, found: Cut) -> tuple[Pixels, Pixels]:
         share = (((here - back) * span).sum(2) / np.maximum(size, 60)).clip(0, 1)
         away = np.sqrt(((here - back) ** 2).mean(2))
         share = np.where(away < 1.6 * noise, 0, share)
-        share = np.where((away > 10 * noise) & (inside > 0.5), np.maximum(share, inside), share)
+        share = np.where((away > 10 * noise) & (deep > 0.5), np.maximum(share, deep), share)
         trust = ((np.sqrt(size / 3) - 8) / 25).clip(0, 1)
         share = trust * share + (1 - trust) * inside
         band = (2 * unsure).clip(0, 1)

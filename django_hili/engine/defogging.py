@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from django_hili.engine.filters import enlarged_rows, guided, minimum
+from django_hili.engine.manners import Manner
 from django_hili.engine.measure import ramp
 from django_hili.engine.pixels import LEVELS, LUMA, Pixels, Plane, reduced
 
@@ -25,9 +26,9 @@ LEAST = 0.15
 """The least transmission assumed: beyond it there is only noise to amplify."""
 SKY = 0.12
 """Closer to the haze's colour than this is taken for sky and held back."""
-VEIL = (0.075, 0.22)
-"""From no haze to full correction, as light in the dark channel: clear photos measured up to 0.09,
-thin haze 0.2.
+UNLIKE_HAZE = (0.4, 0.6)
+"""Spread of the veil's colour, (greatest - least) / greatest, from which on it is less and less
+haze: haze is grey, .18 at most where it was measured; the veil of an orange retina is .66.
 """
 STRIP = 256
 
@@ -46,13 +47,14 @@ class Haze:
     offset: Plane
 
 
-def haze(pixels: Pixels) -> Haze:
+def haze(pixels: Pixels, manner: Manner) -> Haze:
     """Measure the haze on a reduced copy of an RGB picture."""
     small = reduced(pixels, LONGEST).astype(np.float32) / LEVELS
     dark = minimum(small.min(2), WINDOW)
     veil = 0.3 * float(np.median(dark)) + 0.7 * float(np.percentile(dark, 5))
-    strength = ramp(veil, *VEIL)
     colour = _colour(small, dark)
+    spread = float(np.ptp(colour) / max(float(colour.max()), 0.1))
+    strength = ramp(veil, *manner.haze) * (1 - ramp(spread, *UNLIKE_HAZE))
     clear = 1 - 0.95 * strength * minimum((small / np.maximum(colour, 0.1)).min(2), WINDOW)
     distance = np.abs(small - colour).max(2)
     guard = (SKY / np.maximum(distance, 1e-3)).clip(1, 4)

@@ -14,7 +14,9 @@ from django_hili.engine.pixels import Pixels, Plane, luma
 PATCH = 7
 GRID_SIDE = 320
 FEW, COARSEST = 0.035, 64.0
-"""With fewer of the finest frequencies left than this share, the step is past measuring."""
+"""With fewer frequencies left than this share, the step is past measuring."""
+FINER = 3.0
+"""How much more finely JPEG rounds the middle frequencies than the finest, in the usual tables."""
 FLATTEST = 0.3
 SAMPLES = 9000
 """Patches looked at: enough for a steady answer, some 40 ms of work."""
@@ -118,7 +120,9 @@ class Jpeg(NamedTuple):
     certainty: float
     """0 never was a JPEG; from about 0.08 on it was."""
     step: float
-    """How coarsely its finest frequencies were rounded: 6 at quality 95, 12 at 90, 22 at 80."""
+    """How coarsely its finest frequencies were rounded: 6 at quality 95, 12 at 90, 22 at 80. Where
+    none of them are left, as in smooth pictures, told from the middle ones.
+    """
 
 
 def jpeg(pixels: Pixels) -> Jpeg:
@@ -133,7 +137,7 @@ def jpeg(pixels: Pixels) -> Jpeg:
     rows, columns = ((side - 7) // 8 * 8 for side in light.shape)
     if rows < 24 or columns < 24:
         return Jpeg(0.0, 0.0)
-    finest = _finest_waves()
+    finest, middle = _waves(8, 14), _waves(3, 5)
     shares, steps = np.zeros(64), np.zeros(64)
     for position in range(64):
         top, left = divmod(position, 8)
@@ -143,16 +147,24 @@ def jpeg(pixels: Pixels) -> Jpeg:
         if len(lively) > 8:
             sizes = np.abs(lively @ finest)
             shares[position] = (sizes < 1.5).mean()
-            left = sizes[sizes > 3]
-            steps[position] = np.percentile(left, 30) if left.size > FEW * sizes.size else COARSEST
+            steps[position] = _step(sizes, 3.0) or FINER * _step(np.abs(lively @ middle), 1.5)
     best = int(shares.argmax())
-    return Jpeg(float(shares[best] - np.median(shares)), float(steps[best]))
+    return Jpeg(float(shares[best] - np.median(shares)), float(steps[best] or COARSEST))
 
 
-def _finest_waves() -> Plane:
-    """The cosine waves of an 8 x 8 block with frequencies u + v >= 8, as 64 x count."""
+def _step(sizes: Plane, least: float) -> float:
+    """The smallest of the sizes that are not nothing; 0 where too few of them are left."""
+    left = sizes[sizes > least]
+    return float(np.percentile(left, 30)) if left.size > FEW * sizes.size else 0.0
+
+
+def _waves(lowest: int, highest: int) -> Plane:
+    """The cosine waves of an 8 x 8 block with frequencies lowest <= u + v <= highest, as 64 x
+    count.
+    """
     n, k = np.arange(8), np.arange(8)[:, None]
     wave = np.cos(np.pi * (2 * n + 1) * k / 16) * np.where(k == 0, np.sqrt(1 / 8), 0.5)
     both = np.einsum("ui,vj->uvij", wave, wave).reshape(64, 64)
-    fine = np.add.outer(np.arange(8), np.arange(8)).ravel() >= 8
-    return np.ascontiguousarray(both[fine].T, np.float32)
+    frequency = np.add.outer(np.arange(8), np.arange(8)).ravel()
+    chosen = (frequency >= lowest) & (frequency <= highest)
+    return np.ascontiguousarray(both[chosen].T, np.float32)

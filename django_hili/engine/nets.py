@@ -1,24 +1,30 @@
 """Owns the running of the engine's own nets in numpy; knows their files, not what they are for.
 
-A net is one chain of convolutions without padding (see `training/nets.py`). Each row of a
-convolution's window is one matrix product, over some thousand pixels at a time, so that they stay
-in the processor's cache.
+A net is one chain of convolutions without padding (see `training/nets.py`). Between layers a
+picture lies in memory row by row, and within a row plane by plane. So what a row of windows needs,
+`size` rows below each other, is one matrix as it lies: nothing is copied to be multiplied.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from django_hili.engine.pixels import Plane
 
+WEIGHTS = Path(__file__).with_name("weights")
+"""By its path: importlib.resources alone would take a tenth of the engine's import."""
 SLOPE = np.float32(0.1)
-CHUNK = 2048
-"""Pixels per matrix product: what it touches stays in the processor's second cache."""
+BLOCK = 150_000
+"""Bytes of one layer's answer computed at a time: it stays in the processor's second cache."""
+FEW = 32
+"""Values in one column of a window up to which windows are copied out whole: matrix products over
+so short sums are slow.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +60,19 @@ class Net:
 
         H and W must be multiples of `fold`.
         """
-        features = unfold(picture, self.fold) - np.float32(0.5)
-        features = _convolve(features, self.layers[0], rectify=True)
+        folded = unfold(picture, self.fold).transpose(0, 2, 1)
+        features = np.subtract(folded, np.float32(0.5), order="C")
+        features = convolve(features, self.layers[0], rectify=True)
         first, steps = features, self.layers[1:-1]
         for layer in steps:
-            features = _convolve(features, layer, rectify=True)
+            features = convolve(features, layer, rectify=True)
         skip = len(steps)
         if skip:
-            features += first[skip:-skip, skip:-skip]
+            features += first[skip:-skip, :, skip:-skip]
         else:
             features = features + first
-        return fold_back(
-            _convolve(features, self.layers[-1], rectify=False), self.fold * self.scale
-        )
+        answer = convolve(features, self.layers[-1], rectify=False).transpose(0, 2, 1)
+        return fold_back(answer, self.fold * self.scale)
 
 
 def unfold(picture: Plane, by: int) -> Plane:
@@ -87,53 +93,55 @@ def fold_back(planes: Plane, by: int) -> Plane:
     return parts.reshape(height * by, width * by, depth // (by * by))
 
 
-def _convolve(features: Plane, layer: Layer, *, rectify: bool) -> Plane:
-    """Convolve H x W x C; the answer is smaller by size - 1.
+def convolve(features: Plane, layer: Layer, *, rectify: bool) -> Plane:
+    """Convolve H x C x W; the answer is smaller by size - 1 in height and width.
 
-    The picture is taken as one long row of pixels, in which the `size` pixels beside each other are
-    contiguous memory. They are copied out once and multiplied once for each row of the window,
-    `width` pixels further on. Windows that wrap over a line's end give values that are cut off at
-    the end.
+    One matrix product for each column of the window, a block of rows at a time.
     """
-    height, width, depth = features.shape
+    height, depth, width = features.shape
     size, count = layer.size, layer.matrix.shape[1]
-    rows, span = height - size + 1, size * depth
-    total, below = rows * width - (size - 1), (size - 1) * width
-    windows = _windows(
-        np.ascontiguousarray(features, np.float32), height * width - (size - 1), span, depth
-    )
-    matrices = [layer.matrix[i * span : (i + 1) * span] for i in range(size)]
-    out = np.empty((rows * width, count), np.float32)
-    beside = np.empty((min(CHUNK, total) + below, span), np.float32)
-    scratch = np.empty((min(CHUNK, total), count), np.float32)
-    for start in range(0, total, CHUNK):
-        length = min(CHUNK, total - start)
-        answer, spare = out[start : start + length], scratch[:length]
-        beside[: length + below] = windows[start : start + length + below]
-        np.matmul(beside[:length], matrices[0], out=answer)
-        for i in range(1, size):
-            np.matmul(beside[i * width : i * width + length], matrices[i], out=spare)
+    rows, columns = height - size + 1, width - size + 1
+    by_column = layer.matrix.reshape(size, size, depth, count)
+    if size * depth <= FEW:
+        features = np.concatenate([features[..., dx : dx + columns] for dx in range(size)], 1)
+        by_column = layer.matrix.reshape(size, 1, size * depth, count)
+    matrices = [
+        np.ascontiguousarray(by_column[:, dx].reshape(-1, count).T)
+        for dx in range(by_column.shape[1])
+    ]
+    windows = [_windows(features[..., dx:], size, columns) for dx in range(len(matrices))]
+    out = np.empty((rows, count, columns), np.float32)
+    step = max(1, BLOCK // (count * columns * out.itemsize))
+    scratch = np.empty((min(step, rows), count, columns), np.float32)
+    for top in range(0, rows, step):
+        answer = out[top : top + step]
+        spare = scratch[: len(answer)]
+        np.matmul(matrices[0], windows[0][top : top + step], out=answer)
+        for matrix, window in zip(matrices[1:], windows[1:], strict=True):
+            np.matmul(matrix, window[top : top + step], out=spare)
             answer += spare
-        answer += layer.bias
+        answer += layer.bias[:, None]
         if rectify:
             np.multiply(answer, SLOPE, out=spare)
             np.maximum(answer, spare, out=answer)
-    return out.reshape(rows, width, count)[:, : width - size + 1]
+    return out
 
 
-def _windows(features: Plane, count: int, length: int, step: int) -> Plane:
-    """`count` overlapping runs of `length` values, `step` apart; a view."""
-    size = features.itemsize
-    return np.lib.stride_tricks.as_strided(
-        features, (count, length), (step * size, size), writeable=False
-    )
+def _windows(features: Plane, size: int, columns: int) -> Plane:
+    """For each row, this row and those below it as one matrix (size * C) x columns; a view.
+
+    `features` may be cut off on the left, but its planes must lie one after the other.
+    """
+    height, depth, _ = features.shape
+    row, plane, value = features.strides
+    shape = height - size + 1, size * depth, columns
+    return np.lib.stride_tricks.as_strided(features, shape, (row, plane, value), writeable=False)
 
 
 @cache
 def load(name: str) -> Net:
     """Read `weights/<name>.npz`, once per process; onnxruntime runs it where that is installed."""
-    file = resources.files("django_hili.engine") / "weights" / f"{name}.npz"
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+    with np.load(WEIGHTS / f"{name}.npz", allow_pickle=False) as arrays:
         fold, scale, out = (int(v) for v in arrays["shape"])
         count = sum(key.startswith("w") for key in arrays.files)
         layers = tuple(_layer(arrays[f"w{i}"], arrays[f"b{i}"]) for i in range(count))

@@ -21,6 +21,7 @@ from django_hili.engine import scratch as scratching
 from django_hili.engine import sr as enlarging
 from django_hili.engine import tone as toning
 from django_hili.engine.catalogue import AVAILABLE, IMAGE_TYPES, SCALES
+from django_hili.engine.manners import MANNERS
 from django_hili.engine.pixels import Mask, Pixels
 from django_hili.engine.refusals import EngineRefusal
 
@@ -59,6 +60,10 @@ class Enhanced:
     alpha: NDArray[np.uint8] | None
     """uint8, H x W, the opacity; None when the input had none and no operation made one."""
     steps: tuple[Step, ...]
+    mask: Mask | None = None
+    """What "scratch" has filled, or would have if it had not been too much, as large as the input;
+    None where it was not asked for.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class Done:
     step: Step
     alpha: Pixels | None = None
     """The opacity of a cut-out; the pixels are then the person's own colours."""
+    mask: Mask | None = None
+    """What was filled, of a task for "scratch"."""
 
 
 class Models(Protocol):
@@ -104,63 +111,73 @@ def enhance(
     mask: Mask | None = None,
     progress: Progress | None = None,
     models: Models | None = None,
+    is_spaced: bool = False,
 ) -> Enhanced:
     """Enhance one photo: uint8, RGB (H x W x 3) or grey (H x W), sRGB.
 
     `scale` is 2, 4 or 8 and belongs to "sr". `background` belongs to "bg": "transparent" (as None),
     "gradient_grey", "red", "blue", "white" or (R, G, B). `progress(operation, fraction)` is called
-    from the calling thread. Raises EngineRefusal where an honest result is not possible, ValueError
-    where the call makes no sense.
+    from the calling thread. With `is_spaced`, an enlarged RGB photo lies in memory as Pillow keeps
+    it, and `pixels.image` hands it over without a copy. Raises EngineRefusal where an honest result
+    is not possible, ValueError where the call makes no sense.
     """
     _check(pixels, operations, scale, image_type, alpha, mask, models.offered if models else ())
     if background is not None and not cutting.is_background(background):
         raise ValueError("background must be a known name or (R, G, B)")
     steps: list[Step] = []
+    filled: Mask | None = None
     for operation in (o for o in ORDER if o in operations):
         tell = _reporter(progress, operation)
         task = Task(operation, pixels, image_type, scale, mask)
         done = None if models is None else models(task, tell)
         if done is not None:
             pixels, alpha, step = _taken(done, task, alpha, background)
+            filled = filled if done.mask is None else done.mask
         elif operation == "scratch":
-            pixels, step = _scratch(pixels, mask, tell)
+            pixels, filled, step = _scratch(pixels, mask, image_type, tell)
         elif operation == "repair":
-            pixels, step = _repair(pixels, tell)
+            pixels, step = _repair(pixels, image_type, tell)
         elif operation == "defogging":
-            pixels, step = _defogging(pixels, tell)
+            pixels, step = _defogging(pixels, image_type, tell)
         elif operation == "bg":
             pixels, alpha, step = _bg(pixels, alpha, background)
         else:
             times = scale or 1  # _check has seen to it that there is one
-            pixels, step = _sr(pixels, times, image_type, tell)
+            pixels, step = _sr(pixels, times, image_type, tell, is_spaced=is_spaced)
             alpha = None if alpha is None else enlarging.enlarge_alpha(alpha, times)
         steps.append(step)
         tell(1.0)
-    return Enhanced(pixels, alpha, tuple(steps))
+    return Enhanced(pixels, alpha, tuple(steps), filled)
 
 
-def _scratch(pixels: Pixels, mask: Mask | None, tell: Tell) -> tuple[Pixels, Step]:
-    """Fill the mask drawn by hand exactly as it is, or else what is found."""
+def _scratch(
+    pixels: Pixels, mask: Mask | None, image_type: str, tell: Tell
+) -> tuple[Pixels, Mask, Step]:
+    """Fill the mask drawn by hand exactly as it is, or else what is found, if that is damage."""
     drawn = mask is not None
     found = (
         mask
         if mask is not None
-        else scratching.grown(scratching.find(pixels, lambda f: tell(0.8 * f)))
+        else scratching.grown(
+            scratching.find(pixels, lambda f: tell(0.8 * f), image_type=image_type)
+        )
     )
     if not found.any():
-        return pixels, Step("scratch", "none", 0.7, ("already_clean",))
+        return pixels, found, Step("scratch", "none", 0.7, ("no_scratch_found",))
+    if not drawn and not scratching.is_believable(found):
+        return pixels, found, Step("scratch", "none", 0.5, ("too_many_scratches",))
     share = float(found.mean())
     warnings = ("much_of_the_photo_filled",) if share > MUCH else ()
     method = "mask:drawn" if drawn else "net:scratch"
     filled = scratching.fill(pixels, found, lambda f: tell(0.8 + 0.2 * f))
-    return filled, Step(
-        "scratch", f"{method}+classical:thin-plate", (0.9 if drawn else 0.6) * (1 - share), warnings
-    )
+    confidence = (0.9 if drawn else 0.6) * (1 - share)
+    step = Step("scratch", f"{method}+classical:thin-plate", confidence, warnings)
+    return filled, found, step
 
 
-def _repair(pixels: Pixels, tell: Tell) -> tuple[Pixels, Step]:
+def _repair(pixels: Pixels, image_type: str, tell: Tell) -> tuple[Pixels, Step]:
     """Remove noise and blocks as far as they were measured, then fading, judged on clean pixels."""
-    strength = repairing.damage(pixels).strength
+    strength = repairing.damage(pixels).strength(MANNERS[image_type])
     methods = []
     if strength > 0:
         pixels = repairing.repair(pixels, strength, tell)
@@ -175,10 +192,10 @@ def _repair(pixels: Pixels, tell: Tell) -> tuple[Pixels, Step]:
     return pixels, Step("repair", "+".join(methods), 0.5 + 0.4 * strength)
 
 
-def _defogging(pixels: Pixels, tell: Tell) -> tuple[Pixels, Step]:
+def _defogging(pixels: Pixels, image_type: str, tell: Tell) -> tuple[Pixels, Step]:
     if pixels.ndim == 2 or repairing.is_grey(pixels):
         return pixels, Step("defogging", "none", 0.5, ("no_colour_to_judge_by",))
-    found = defogging.haze(pixels)
+    found = defogging.haze(pixels, MANNERS[image_type])
     if found.strength == 0:
         return pixels, Step("defogging", "none", 0.9, ("already_clear",))
     return defogging.lift(pixels, found, tell), Step(
@@ -220,8 +237,12 @@ def _taken(
     return done.pixels, alpha, done.step
 
 
-def _sr(pixels: Pixels, scale: int, image_type: str, tell: Tell) -> tuple[Pixels, Step]:
-    pixels, method = enlarging.sr(pixels, scale=scale, image_type=image_type, progress=tell)
+def _sr(
+    pixels: Pixels, scale: int, image_type: str, tell: Tell, *, is_spaced: bool
+) -> tuple[Pixels, Step]:
+    pixels, method = enlarging.sr(
+        pixels, scale=scale, image_type=image_type, progress=tell, is_spaced=is_spaced
+    )
     warnings = ("soft_at_x8",) if scale == 8 else ()
     return pixels, Step("sr", method, {2: 0.9, 4: 0.8, 8: 0.6}[scale], warnings)
 

@@ -51,10 +51,27 @@ def resize(pixels: NDArray[Any], height: int, width: int, kernel: Image.Resampli
     return np.array(image.resize((width, height), kernel))
 
 
-def enlarge(window: Pixels, scale: int, spare: int) -> Pixels:
-    """Enlarge by bicubic a window with `spare` extra pixels on each side, and drop those."""
+def spaced(height: int, width: int) -> Pixels:
+    """Room for an RGB picture whose pixels lie four bytes apart, as Pillow keeps them."""
+    return np.empty((height, width, 4), np.uint8)[..., :3]
+
+
+def image(pixels: Pixels) -> Image.Image:
+    """The picture for Pillow to write: of mode RGBX and without a copy where it is spaced, else of
+    mode RGB or L.
+    """
+    whole = pixels.base
+    if isinstance(whole, np.ndarray) and whole.shape == (*pixels.shape[:2], 4):
+        return Image.frombuffer("RGBX", whole.shape[1::-1], whole, "raw", "RGBX", 0, 1)
+    return Image.fromarray(pixels)
+
+
+def enlarge(
+    window: Pixels, scale: int, spare: int, kernel: Image.Resampling = Image.Resampling.BICUBIC
+) -> Pixels:
+    """Enlarge a window with `spare` extra pixels on each side, and drop those."""
     height, width = window.shape[:2]
-    big = resize(window, height * scale, width * scale, Image.Resampling.BICUBIC)
+    big = resize(window, height * scale, width * scale, kernel)
     edge = spare * scale
     return big[edge : big.shape[0] - edge, edge : big.shape[1] - edge]
 

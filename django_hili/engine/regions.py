@@ -52,6 +52,19 @@ class Regions:
         lengths: NDArray[np.float64] = np.hypot(box[2] - box[0], box[3] - box[1])
         return lengths
 
+    def places(self, wanted: Mask, most: int) -> tuple[Integers, Integers, Integers]:
+        """Row, column and region of the pixels of the wanted regions; of more than `most` only
+        every second, third and so on.
+        """
+        kept = np.flatnonzero(wanted[self.region])
+        lengths = (self.stop - self.start)[kept]
+        ends = np.cumsum(lengths)
+        total = int(ends[-1]) if kept.size else 0
+        chosen = np.arange(0, total, max(1, -(-total // most)))
+        run = np.searchsorted(ends, chosen, "right")
+        column = self.start[kept][run] + chosen - (ends - lengths)[run]
+        return self.row[kept][run], column, self.region[kept][run]
+
     def mask(self, keep: Mask, shape: tuple[int, int]) -> Mask:
         """Draw the regions for which `keep` is set."""
         edges = np.zeros((shape[0], shape[1] + 1), np.int8)

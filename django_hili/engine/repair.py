@@ -14,14 +14,15 @@ import numpy as np
 from PIL import Image
 
 from django_hili.engine import measure, nets
+from django_hili.engine.manners import Manner
 from django_hili.engine.pixels import LEVELS, Pixels, Plane, cut, resize
 from django_hili.engine.tiles import Tile, even_tiles, run
 
 SPARE = 4
 """Pixels around a tile that enlarging the half-size colour needs."""
 
-STRONGEST = 0.9
-"""A tenth of the grain stays: without any, skin looks painted."""
+DRAWN_JPEG = 0.3
+"""Certainty from which a drawing was a JPEG; letters alone measure up to 0.04."""
 
 TO_YCC = np.array(
     [[0.299, -0.168736, 0.5], [0.587, -0.331264, -0.418688], [0.114, 0.5, -0.081312]], np.float32
@@ -39,17 +40,23 @@ class Damage:
     blockiness: float
     jpeg: measure.Jpeg
 
-    @property
-    def strength(self) -> float:
-        """0 leave alone .. STRONGEST: white noise, or blocks, or noise under faint blocks."""
+    def strength(self, manner: Manner) -> float:
+        """0 leave alone .. the most this type allows: white noise, or blocks, or noise under faint
+        blocks; in drawings and pages, a JPEG.
+        """
         noise = measure.ramp(self.noise.deviation, 1.4, 3.6) * measure.ramp(
             self.noise.whiteness, 0.62, 0.75
         )
-        blocks = measure.ramp(self.blockiness, 1.11, 1.36)
-        if self.jpeg.certainty > 0.08:
-            blocks *= measure.ramp(self.jpeg.step, 10, 18)  # finer rounding leaves no visible block
-        both = measure.ramp(self.noise.unrest, 2.5, 4.0) * measure.ramp(self.blockiness, 1.04, 1.07)
-        return STRONGEST * max(noise, blocks, both)
+        visible = measure.ramp(self.jpeg.step, 10, 18)  # finer rounding leaves no visible block
+        # Half of the correction takes most of the blocks; the other half is for noise under them.
+        share = 0.5 + 0.5 * measure.ramp(self.noise.unrest, 0.7, 1.2)
+        blocks = measure.ramp(self.blockiness, 1.11, 1.36) * visible * share
+        both = measure.ramp(self.noise.unrest, 4.1, 4.8) * measure.ramp(self.blockiness, 1.04, 1.07)
+        both *= visible
+        ripples = 0.0
+        if manner.is_drawn and self.jpeg.certainty > DRAWN_JPEG:
+            ripples = measure.ramp(self.jpeg.step, 13, 20)
+        return manner.repair_at_most * max(noise, blocks, both, ripples)
 
 
 def damage(pixels: Pixels) -> Damage:

@@ -13,8 +13,10 @@ from django_hili.engine.blas import single_threaded
 from django_hili.engine.memory import give_back
 
 WORKERS = 2
-SIDE = 128
-"""Of one tile, in input pixels: two tiles' features stay within some tens of megabytes."""
+SIDE = 192
+"""Of one tile, in input pixels: two tiles' features stay within some tens of megabytes, and what
+overlaps between tiles is a tenth of the work.
+"""
 
 
 class Tile(NamedTuple):

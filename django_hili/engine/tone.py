@@ -21,6 +21,10 @@ DARKEST, BRIGHTEST = 0.02, 0.95
 """Where black and white are put back to."""
 WHITENING = 0.6
 """How much of the way the white goes: not every photo had a pure white before it faded."""
+BALANCED = 0.03
+"""How much greener or bluer than red the ends may be: prints turn red, yellow or brown."""
+FEWEST = 64
+"""Pixels below which no picture shows what it has lost."""
 TAIL = 0.4
 """Per cent of the pixels taken as the darkest and the brightest."""
 
@@ -47,6 +51,8 @@ def fading(pixels: Pixels) -> Fading | None:
     small = reduced(pixels, LONGEST).reshape(-1, 3).astype(np.float32) / LEVELS
     black, white = np.percentile(small, [TAIL, 100 - TAIL], axis=0).astype(np.float32)
     strength = ramp(float(black.min()), 0.07, 0.13) * ramp(1 - float(white.max()), 0.05, 0.09)
+    if strength > 0:
+        strength *= _evidence(small, black, white)
     if strength == 0.0 or float(np.abs(small - small.mean(1, keepdims=True)).mean()) < 0.008:
         return None
     stretched = _stretch(small, black, white)
@@ -57,6 +63,34 @@ def fading(pixels: Pixels) -> Fading | None:
     strayed = float(np.abs(balanced - (balanced @ LUMA)[:, None]).mean())
     chroma = min(max(0.09 / max(strayed, 0.01), 1.0), 1.35)
     return Fading(strength, black, white, gamma, chroma)
+
+
+def _evidence(small: Plane, black: Plane, white: Plane) -> float:
+    """0 the picture's own colours .. 1 a print that has lost its own.
+
+    Skin, sand, a sunset and a forest in mist have neither black nor white either. But they are of
+    one kind of colour: their tones lie close to one line, and their shadows are as strongly
+    coloured as the rest. A print veils every colour alike: many colours are left, its shadows are
+    pale, and it turns red or yellow, never green or blue.
+    """
+    if (
+        len(small) < FEWEST
+        or max(float((end[1:] - end[0]).max()) for end in (black, white)) > BALANCED
+    ):
+        return 0.0
+    light = small @ LUMA
+    low, high = np.percentile(light, [1, 99])
+    ends = (small[light <= low].mean(0), small[light >= high].mean(0))
+    dark, pale = (float(np.ptp(end) / max(end.max(), 1e-3)) for end in ends)
+    contrast = max(float(np.ptp(light)), 1e-3)
+    spread = np.sqrt(np.linalg.eigvalsh(np.cov(small.T)).clip(0)) / contrast
+    return (
+        ramp(contrast, 0.40, 0.52)
+        * ramp(-dark, -0.56, -0.47)
+        * ramp(-pale, -0.50, -0.42)
+        * ramp(float(spread[1]), 0.042, 0.055)
+        * ramp(float(spread[0]), 0.0075, 0.0100)
+    )
 
 
 def restore(pixels: Pixels, found: Fading) -> Pixels:

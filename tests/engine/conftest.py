@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-data = pytest.importorskip("skimage.data")
+from skimage import data
 
 
 @pytest.fixture(scope="session")

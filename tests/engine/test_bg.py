@@ -9,6 +9,7 @@ import pytest
 
 from django_hili.engine.pipeline import enhance
 from django_hili.engine.refusals import EngineRefusal
+from django_hili.engine.scratch import grown
 from tests.engine.likeness import resized
 from training.portraits import backdrop, person, photographed
 
@@ -22,6 +23,32 @@ def made(seed: int, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def overlap(alpha: np.ndarray, cover: np.ndarray) -> float:
     one, other = alpha > 127, cover > 0.5
     return float((one & other).sum() / (one | other).sum())
+
+
+def along_the_edge(alpha: np.ndarray, cover: np.ndarray) -> np.ndarray:
+    edge = (cover > 0.02) & (cover < 0.98)
+    for _ in range(3):
+        edge = grown(edge)
+    return np.abs(alpha / 255 - cover)[edge]
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_the_opacity_along_the_edge_is_close_to_the_truth(scale: int) -> None:
+    """An edge taken for opaque where the backdrop shines through stands out as a bright rim."""
+    errors, soft = [], []
+    for seed in range(3):
+        rng = np.random.default_rng(1000 + seed)
+        front, cover = person(rng, 450, 360)
+        size = 450 * scale, 360 * scale
+        front = np.stack([resized(front[..., k], *size) for k in range(3)], 2)
+        cover = resized(cover, *size).clip(0, 1)
+        photo = photographed(rng, front, cover, backdrop(rng, "plain", cover))
+        alpha = enhance(photo, operations=["bg"]).alpha
+        assert alpha is not None
+        errors.append(along_the_edge(alpha, cover).mean())
+        soft.append(((alpha > 5) & (alpha < 250)).sum() / ((cover > 0.02) & (cover < 0.98)).sum())
+    assert np.mean(errors) <= 0.05
+    assert min(soft) >= 0.7, "an edge has become hard"
 
 
 @pytest.mark.parametrize("kind", ["plain", "gradient"])

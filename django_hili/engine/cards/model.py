@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from django_hili.engine.cards import library
 from django_hili.engine.cards.card import Card
 from django_hili.engine.cards.folder import check_model, main_input, model_path, sides
 from django_hili.engine.cards.table import CardError
@@ -28,10 +29,9 @@ OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "allocate memory", "PosixThread"
 def onnxruntime() -> Any:
     """Import the optional library, or raise CardError that names the extra."""
     try:
-        import onnxruntime as library
+        return library.onnxruntime()
     except ImportError:
         raise CardError(MISSING) from None
-    return library
 
 
 class Model:
@@ -40,7 +40,7 @@ class Model:
     """
 
     def __init__(self, card: Card) -> None:
-        library = onnxruntime()
+        runtime = onnxruntime()
         port = main_input(card, check_model(card))
         path = model_path(card)
         self.card = card
@@ -48,8 +48,8 @@ class Model:
         """Of the file, in bytes."""
         self._input = port.name
         self._fixed = sides(card, port)
-        self._library = library
-        options = library.SessionOptions()
+        self._library = runtime
+        options = runtime.SessionOptions()
         options.intra_op_num_threads = WORKERS
         options.log_severity_level = 4
         # Without these, memory grows with every size of input and is never given back.
@@ -57,7 +57,7 @@ class Model:
         options.enable_mem_pattern = False
         try:
             # By its path: given as bytes, onnxruntime would keep those too for as long as it lives.
-            self._session = library.InferenceSession(
+            self._session = runtime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base

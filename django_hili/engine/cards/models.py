@@ -157,10 +157,15 @@ class Models:
             return None
         mask, found_by = self._found(task, finders, lambda fraction: tell(0.5 * fraction))
         if not mask.any():
-            return Done(task.pixels, Step("scratch", "none", UNJUDGED, ("already_clean",)))
+            clean = Step("scratch", "none", UNJUDGED, ("no_scratch_found",))
+            return Done(task.pixels, clean, mask=mask)
+        if found_by == "net:scratch" and not scratching.is_believable(mask):
+            doubt = Step("scratch", "none", UNJUDGED, ("too_many_scratches",))
+            return Done(task.pixels, doubt, mask=mask)
         filled, filled_by = self._filled(task, mask, fillers, lambda f: tell(0.5 + 0.5 * f))
         warnings = ("much_of_the_photo_filled",) if mask.mean() > MUCH else ()
-        return Done(filled, Step("scratch", f"{found_by}+{filled_by}", UNJUDGED, warnings))
+        step = Step("scratch", f"{found_by}+{filled_by}", UNJUDGED, warnings)
+        return Done(filled, step, mask=mask)
 
     def _found(self, task: Task, finders: list[Card], tell: Tell) -> tuple[Mask, str]:
         if task.mask is not None:
@@ -168,7 +173,8 @@ class Models:
         if not finders and (reason := AVAILABLE["scratch"]):
             raise EngineRefusal(reason, "There is no card that finds scratches. Draw a mask.")
         if not finders:
-            return scratching.grown(scratching.find(task.pixels, tell)), "net:scratch"
+            found = scratching.find(task.pixels, tell, image_type=task.image_type)
+            return scratching.grown(found), "net:scratch"
         card = finders[0]
         with self._turn(card) as turn:
             if card.input.fit == "stretch":

@@ -125,12 +125,12 @@ class TestWay:
             enhanced(provider(shelf), Operation.REPAIR)
         assert caught.value.code == Code.ENGINE_UNAVAILABLE
 
-    def test_too_slow_and_too_large(self, shelf: Path) -> None:
+    def test_a_photo_too_large_for_the_only_model(self, shelf: Path) -> None:
         limits = "[limits]\nmax_megapixels = 0.001\n"
         shelve(shelf, "ddcolor", affine(2, 12, 0, side=(64, 64)), "colour", COLOUR + limits)
         with pytest.raises(ProviderError) as caught:
             enhanced(provider(shelf), Operation.COLOUR)
-        assert caught.value.code == Code.ENGINE_TIMED_OUT
+        assert caught.value.code == Code.MODEL_LIMIT
 
 
 class TestChecks:
@@ -153,6 +153,7 @@ class TestChecks:
         assert "keep.toml" in message.msg
         assert "unknown key 'colour'" in message.msg
         assert message.hint is not None
+        assert "https://github.com" in message.hint
         assert "#e005" in message.hint
 
     @pytest.mark.process
@@ -169,7 +170,7 @@ class TestChecks:
     @pytest.mark.process
     def test_a_model_too_large_for_the_process(self, shelf: Path) -> None:
         shelve(shelf, "keep", keeper(), "repair", SMALL)
-        with settings(shelf, memory_limit=200 * 1024**2):
+        with settings(shelf, memory_limit=100 * 1024**2):
             (message,) = checks.check_probes(None)
         assert message.id == "django_hili.E006"
         assert "memory_limit" in message.msg

@@ -24,6 +24,7 @@ from tests.engine.cards.graphs import (
     port,
     shelve,
 )
+from training.marks import damaged
 
 IMAGENET = "mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]\n"
 
@@ -255,3 +256,19 @@ def test_detector_and_filler_together(shelf: Path) -> None:
     assert (result.pixels[19:22] == 33).all()
     assert (result.pixels[23:] == 60).all()
     assert result.steps[0].method == "model:finder+model:filler"
+
+
+def test_the_engines_finder_keeps_to_the_image_type_where_a_card_fills(
+    shelf: Path, photo: np.ndarray
+) -> None:
+    shelve(shelf, "lama", inpainter(64), "scratch", FILLER)
+    marked = damaged(np.random.default_rng(4), photo)[0]
+    found = {}
+    for kind in ("landscape", "people"):
+        result = run(shelf, marked, "scratch", image_type=kind)
+        alone = enhance(marked, operations=["scratch"], image_type=kind)
+        assert result.mask is not None
+        assert np.array_equal(result.mask, alone.mask)
+        assert (result.pixels[result.mask] == 100).all()
+        found[kind] = int(result.mask.sum())
+    assert found["landscape"] > found["people"] > 0
