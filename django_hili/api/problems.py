@@ -6,11 +6,15 @@ options, every problem with the field it belongs to.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, TooManyFilesSent
 from django.http import Http404
+from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -18,14 +22,20 @@ from rest_framework.views import set_rollback
 
 from django_hili.codes import Code
 from django_hili.exceptions import (
+    FrozenRowError,
     HiliError,
     InvalidOptionsError,
     InvalidPhotoError,
+    PrivacyRefusedError,
+    Problem,
     ProviderError,
     StorageError,
     WrongStateError,
 )
+from django_hili.privacy.consent.policies import version_in_force
+from django_hili.privacy.consent.wording import best_language, notice_sentences
 
+IN_FLIGHT_SECONDS = "2"
 CONTENT_TYPE = "application/problem+json"
 _DOCS = "https://github.com/django-hili/django-hili/blob/main/docs/reference/codes.md#"
 _STATUS: dict[Code, int] = {
@@ -35,6 +45,13 @@ _STATUS: dict[Code, int] = {
     Code.JOB_NOT_DONE: HTTPStatus.CONFLICT,
     Code.RESULT_GONE: HTTPStatus.GONE,
     Code.SOURCE_GONE: HTTPStatus.GONE,
+    Code.UPLOAD_AGAIN: HTTPStatus.GONE,
+    Code.BATCH_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Code.BATCH_TOO_HEAVY: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Code.REPLAY_NEEDED: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.LINK_GONE: HTTPStatus.GONE,
+    Code.KEY_SPENT: HTTPStatus.GONE,
+    Code.REQUESTS_TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 
@@ -44,6 +61,9 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     if isinstance(error, HiliError):
         set_rollback()
         return _hili_problem(error)
+    if isinstance(error, TooManyFilesSent):
+        limit = {"limit": settings.DATA_UPLOAD_MAX_NUMBER_FILES}
+        return _hili_problem(InvalidOptionsError(Problem("photos", Code.BATCH_TOO_LARGE, limit)))
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -61,13 +81,37 @@ def _hili_problem(error: HiliError) -> Response:
             {"field": problem.field, "code": problem.code.value, "detail": problem.sentence}
             for problem in error.problems
         ]
-    return _response(body, _STATUS.get(error.code, _status_of(error)))
+    if isinstance(error, PrivacyRefusedError):
+        body |= _refusal(error)
+    headers = {"Retry-After": IN_FLIGHT_SECONDS} if error.code is Code.KEY_IN_FLIGHT else None
+    return _response(body, _STATUS.get(error.code, _status_of(error)), headers)
+
+
+def _refusal(error: PrivacyRefusedError) -> dict[str, Any]:
+    """Name the clauses that refuse, and show what could be agreed to instead."""
+    version = version_in_force()
+    language = best_language(get_language())
+    shown = [notice for notice in version.notices if notice["key"] in error.missing]
+    return {
+        "clauses": list(error.clauses),
+        "version": version.number,
+        "notices": [notice_body(notice, language) for notice in shown],
+        "policy": reverse("hili:privacy-policy", args=[version.number]),
+        "consents": reverse("hili:privacy-consents"),
+    }
+
+
+def notice_body(notice: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Return a notice as it is shown: what it says, and the hash that a consent names."""
+    return {**notice, "text": notice_sentences(notice, language)}
 
 
 def _status_of(error: HiliError) -> int:
     if isinstance(error, InvalidPhotoError | InvalidOptionsError):
         return HTTPStatus.UNPROCESSABLE_ENTITY
-    if isinstance(error, WrongStateError):
+    if isinstance(error, PrivacyRefusedError):
+        return HTTPStatus.FORBIDDEN
+    if isinstance(error, WrongStateError | FrozenRowError):
         return HTTPStatus.CONFLICT
     if isinstance(error, StorageError | ProviderError):
         return HTTPStatus.SERVICE_UNAVAILABLE
@@ -86,8 +130,7 @@ def _api_problem(error: exceptions.APIException) -> Response:
             "detail": _("Some of what was sent cannot be used."),
             "errors": [
                 {"field": field, "code": detail.code, "detail": str(detail)}
-                for field, details in _by_field(error.detail)
-                for detail in details
+                for field, detail in _by_field(error.detail)
             ],
         }
         return _response(body, HTTPStatus.UNPROCESSABLE_ENTITY, headers)
@@ -96,13 +139,16 @@ def _api_problem(error: exceptions.APIException) -> Response:
     return _response({"code": str(code), "detail": str(detail)}, error.status_code, headers)
 
 
-def _by_field(detail: Any) -> list[tuple[str, list[Any]]]:
-    if isinstance(detail, dict):
-        return [
-            (str(field), value if isinstance(value, list) else [value])
-            for field, value in detail.items()
-        ]
-    return [("", list(detail))]
+def _by_field(detail: Any, field: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each thing that is wrong with its field, however deep it lies: `operations[1]`."""
+    if isinstance(detail, Mapping):
+        for key, inner in detail.items():
+            yield from _by_field(inner, f"{field}[{key}]" if field else str(key))
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _by_field(inner, field)
+    else:
+        yield field, detail
 
 
 def _response(body: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:

@@ -12,7 +12,7 @@ from django.test import Client
 from PIL import Image
 
 from django_hili.models import JobStatus, Media, PhotoJob
-from tests import photos
+from tests import people, photos
 
 pytestmark = pytest.mark.django_db(transaction=True)
 JOBS = "/hili/api/v1/jobs/"
@@ -20,12 +20,7 @@ JOBS = "/hili/api/v1/jobs/"
 
 @pytest.fixture
 def client_of():
-    def log_in(user) -> Client:
-        client = Client()
-        client.force_login(user)
-        return client
-
-    return log_in
+    return people.client_of
 
 
 def post(client, content, **words):
@@ -191,7 +186,7 @@ def test_no_upload_ever_becomes_a_plain_temporary_file(client_of, anna, tmp_path
 def test_a_result_not_ready_or_gone_says_so(client_of, anna, job_of_anna, work):
     from django.utils import timezone
 
-    from django_hili.privacy.sweep import sweep
+    from django_hili.privacy.erasure.sweep import sweep
 
     client = client_of(anna)
     early = client.get(f"{JOBS}{job_of_anna}/result/")
@@ -241,3 +236,38 @@ def test_nothing_internal_is_in_an_answer(client_of, anna, job_of_anna, work):
     media = Media.objects.get(job_id=job_of_anna)
     for hidden in (media.name, str(media.pk), "CANARYFILENAME", "token", "lease", "subject"):
         assert hidden not in text
+
+
+API = "/hili/api/v1/"
+PLACES = ("jobs/", "batches/", "estimate/", "providers/", "presets/", "providers/local/")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_browser_and_whoever_asks_what_is_possible_get_an_answer(client_of, anna, place):
+    client = client_of(anna)
+    asked = client.options(f"{API}{place}")
+    assert (asked.status_code, asked["Content-Type"]) == (200, "application/json")
+    seen = client.get(f"{API}{place}", headers={"accept": "text/html"})
+    assert seen.status_code == (405 if place == "estimate/" else 200)
+    assert "json" in seen["Content-Type"]
+
+
+def test_options_tell_what_a_request_may_hold(client_of, anna, job_of_anna):
+    client = client_of(anna)
+
+    def words(place):
+        return set(client.options(f"{API}{place}").json()["actions"]["POST"])
+
+    assert {"operations", "scale", "people_agreed"} <= words("jobs/")
+    assert "max_credits" in words("batches/")
+    assert "photos" in words("estimate/")
+    assert words(f"jobs/{job_of_anna}/release/") == {"accept_possible_charge"}
+    assert words(f"jobs/{job_of_anna}/hold/") == set()
+
+
+def test_whoever_takes_nothing_but_pictures_gets_the_result(client_of, anna, job_of_anna, work):
+    work()
+    result = f"{JOBS}{job_of_anna}/result/"
+    taken = client_of(anna).get(result, headers={"accept": "image/jpeg"})
+    assert (taken.status_code, taken["Content-Type"]) == (200, "image/jpeg")
+    b"".join(taken.streaming_content)
