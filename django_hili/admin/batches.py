@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from django_hili.models import JobStatus, PhotoBatch
+from django_hili.admin.readonly import ReadOnlyAdmin
+from django_hili.jobs.queries import with_counts
+from django_hili.models import PhotoBatch
 
 
 @admin.register(PhotoBatch)
-class PhotoBatchAdmin(admin.ModelAdmin):
+class PhotoBatchAdmin(ReadOnlyAdmin):
     """A list of batches with how far each is. Nothing can be changed here."""
 
     list_display = ["created_at", "progress", "failures", "jobs_link"]
@@ -23,39 +25,34 @@ class PhotoBatchAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PhotoBatch]:
         """Count the jobs in the list's own query."""
-        batches: QuerySet[PhotoBatch] = super().get_queryset(request)
-        return batches.annotate(
-            total=Count("jobs"),
-            done=Count("jobs", filter=Q(jobs__status=JobStatus.DONE)),
-            failed=Count("jobs", filter=Q(jobs__status=JobStatus.FAILED)),
-        )
+        return with_counts(super().get_queryset(request))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:  # fmt: skip
+        """Lead to the batch's jobs: the row itself says nothing more than the list."""
+        batch = self.get_object(request, object_id)
+        if batch is not None and self.has_view_permission(request, batch):
+            return HttpResponseRedirect(jobs_of_batch(batch))
+        return super().change_view(request, object_id, form_url, extra_context)
 
     @admin.display(description=_("enhanced"))
     def progress(self, batch: Any) -> str:
         """How many of how many are done."""
-        return f"{batch.done} / {batch.total}"
+        return f"{batch.count_done} / {batch.count_all}"
 
     @admin.display(description=_("failed"))
     def failures(self, batch: Any) -> int:
         """How many failed."""
-        return int(batch.failed)
+        return int(batch.count_failed)
 
     @admin.display(description=_("jobs"))
     def jobs_link(self, batch: PhotoBatch) -> str:
         """A link to the batch's jobs."""
-        address = reverse("admin:django_hili_photojob_changelist")
-        return format_html(
-            '<a href="{}?batch__id__exact={}">{}</a>', address, batch.pk, _("Show the jobs")
-        )
+        return format_html('<a href="{}">{}</a>', jobs_of_batch(batch), _("Show the jobs"))
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Batches are made by enhancing photos."""
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: PhotoBatch | None = None) -> bool:
-        """A batch is what it is."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: PhotoBatch | None = None) -> bool:
-        """A batch goes with its last job."""
-        return False
+def jobs_of_batch(batch: PhotoBatch) -> str:
+    """Return the address of the list of a batch's jobs."""
+    return f"{reverse('admin:django_hili_photojob_changelist')}?batch__id__exact={batch.pk}"

@@ -1,13 +1,14 @@
 """*Enhance selected photos* on a site's own ModelAdmin, with a page to confirm first.
 
 Owns the form and the page. It decides nothing: it calls `plan` to say what would be done and
-`submit` to do it.
+`submit_many` to do it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -16,20 +17,23 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_hili.admin.batches import jobs_of_batch
+from django_hili.admin.verbs import cost_of, log_text
+from django_hili.codes import Code, sentence
 from django_hili.conf import get_settings
-from django_hili.exceptions import HiliError
+from django_hili.exceptions import Problem
+from django_hili.jobs.batch import Item, submit_many
+from django_hili.jobs.estimate import batch_problems
 from django_hili.jobs.presets import presets_for
-from django_hili.jobs.submit import plan, start_batch, submit
+from django_hili.jobs.submit import plan
 from django_hili.models import Basis, PhotoBatch
-from django_hili.privacy.retention import result_deadline
+from django_hili.privacy.erasure.retention import result_deadline
 from django_hili.providers.registry import capabilities_of, provider_aliases
-from django_hili.vocabulary import Capabilities
 
 ENHANCE = "django_hili.add_photojob"
 ACTION = "enhance_selected_photos"
@@ -40,6 +44,15 @@ else:
     _Base = object
 
 
+_FOR_STAFF = {
+    Code.AGE_NEEDED: _("The person has to say how old they are, and agree, before this is done."),
+    Code.CONSENT_NEEDED: _(
+        "The person has to agree first, at the site: you cannot do it for them."
+    ),
+}
+"""What refusals read where it is not the person who reads them."""
+
+
 class EnhanceForm(forms.Form):
     """What shall be done, by whom, on what ground."""
 
@@ -47,11 +60,14 @@ class EnhanceForm(forms.Form):
     preset = forms.ChoiceField(label=_("What shall be done"), widget=forms.RadioSelect)
     basis = forms.ChoiceField(
         label=_("Why these photos may be processed"),
-        choices=[(Basis.CONSENT, _("The person in the photo asked for it")),
+        choices=[(Basis.CONSENT, _("The person agreed, and so did everybody shown")),
                  (Basis.ATTESTATION, _("I attest that we may process them")),
                  (Basis.NO_PERSONAL_DATA, _("They hold no personal data"))],
         widget=forms.RadioSelect,
     )  # fmt: skip
+    reason = forms.CharField(
+        label=_("The reason, where you attest it"), max_length=200, required=False
+    )
 
     def __init__(self, *args: Any, provider: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,6 +77,13 @@ class EnhanceForm(forms.Form):
         self.fields["provider"].initial = provider
         if presets:
             self.fields["preset"].initial = presets[0].name
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the reason of an attestation. Clauses C04: HILI-1.6, PIXEL-1.1.6, MIAO-3."""
+        words: dict[str, Any] = super().clean() or {}
+        if words.get("basis") == Basis.ATTESTATION and not words.get("reason", "").strip():
+            self.add_error("reason", sentence(Code.BASIS_MISSING))
+        return words
 
 
 def choice(form: forms.Form, name: str) -> forms.ChoiceField:
@@ -75,7 +98,7 @@ def choice(form: forms.Form, name: str) -> forms.ChoiceField:
 class _Outcome:
     """What became of a batch on submission."""
 
-    batch: PhotoBatch
+    batch: PhotoBatch | None
     queued: int
     refused: Sequence[tuple[str, str]]
     """The row's label and the sentence why."""
@@ -109,8 +132,8 @@ class EnhancePhotosMixin(_Base):
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponse | None:
         """Show the page to confirm, or do what was confirmed."""
-        rows = [row for row in queryset if getattr(row, self.enhance_photo_field)]
         limit = get_settings().limits.max_photos_per_batch
+        rows = self._rows_with_photos(queryset, most=limit + 1)
         if not rows or len(rows) > limit:
             text = _("Choose between 1 and %(limit)d rows that have a photo.") % {"limit": limit}
             self.message_user(request, text, messages.ERROR)
@@ -118,15 +141,24 @@ class EnhancePhotosMixin(_Base):
         provider = request.POST.get("provider") or get_settings().default_provider
         if provider not in provider_aliases():
             provider = get_settings().default_provider
-        confirmed = "confirm" in request.POST
+        # A page that told the terms of another provider confirms nothing.
+        was_told = request.POST.get("shown_provider", provider) == provider
+        confirmed = "confirm" in request.POST and was_told
         form = EnhanceForm(request.POST if confirmed else None, provider=provider)
-        if not (confirmed and form.is_valid()):
-            return self._confirm_page(request, rows, form, provider)
+        problems = list(batch_problems(len(rows), capabilities_of(provider), None))
+        if problems or not (confirmed and form.is_valid()):
+            return self._confirm_page(request, rows, form, provider, problems)
         return self._submit_all(request, rows, form.cleaned_data)
 
+    def _rows_with_photos(self, queryset: QuerySet[Any], *, most: int) -> list[Any]:
+        """Read no more of a selection than can be used: *all 90 000* is one click."""
+        chosen = queryset.iterator(chunk_size=most)
+        return list(islice((row for row in chosen if getattr(row, self.enhance_photo_field)), most))
+
     def _confirm_page(
-        self, request: HttpRequest, rows: Sequence[Any], form: EnhanceForm, provider: str
-    ) -> TemplateResponse:
+        self, request: HttpRequest, rows: Sequence[Any], form: EnhanceForm, provider: str,
+        problems: Sequence[Problem],
+    ) -> TemplateResponse:  # fmt: skip
         context = {
             **self.admin_site.each_context(request),
             "title": _("Enhance photos"),
@@ -138,7 +170,8 @@ class EnhancePhotosMixin(_Base):
             "provider": provider,
             "providers": provider_aliases(),
             "capabilities": capabilities_of(provider),
-            "credits": _credits(capabilities_of(provider), len(rows)),
+            "costs": [cost_of(provider, len(rows))],
+            "problems": problems,
             "kept_until": result_deadline(timezone.now()),
             "media": self.media + form.media,
         }
@@ -147,43 +180,39 @@ class EnhancePhotosMixin(_Base):
     def _submit_all(
         self, request: HttpRequest, rows: Sequence[Any], choices: dict[str, Any]
     ) -> HttpResponse:
-        enhancement = plan(preset=choices["preset"], provider=choices["provider"])
-        batch = start_batch(requested_by=request.user)
-        refused = []
-        for row in rows:
-            try:
-                submit(
-                    getattr(row, self.enhance_photo_field),
-                    enhancement=enhancement,
-                    preset=choices["preset"],
-                    provider=choices["provider"],
-                    subject=self.get_photo_subject(row),
-                    requested_by=request.user,
-                    basis=Basis(choices["basis"]),
-                    batch=batch,
-                )
-            except HiliError as error:
-                refused.append((str(row), error.sentence))
-            else:
-                self.log_change(request, row, _log_text(choices["preset"]))
-        self._tell(request, _Outcome(batch, len(rows) - len(refused), refused))
+        outcome = submit_many(
+            [
+                Item(getattr(row, self.enhance_photo_field), self.get_photo_subject(row))
+                for row in rows
+            ],
+            enhancement=plan(preset=choices["preset"], provider=choices["provider"]),
+            preset=choices["preset"],
+            provider=choices["provider"],
+            requested_by=request.user,
+            basis=Basis(choices["basis"]),
+            reason=choices["reason"],
+            people_agreed=choices["basis"] == Basis.CONSENT,
+        )
+        refused = {
+            number: str(_FOR_STAFF.get(error.code, error.sentence))
+            for number, error in outcome.refused
+        }
+        for number, row in enumerate(rows):
+            if number not in refused:
+                self.log_change(request, row, log_text("photo enhancement", choices["preset"]))
+        named = [(str(rows[number]), text) for number, text in refused.items()]
+        self._tell(request, _Outcome(outcome.batch, len(outcome.jobs), named))
         return HttpResponseRedirect(request.get_full_path())
 
     def _tell(self, request: HttpRequest, outcome: _Outcome) -> None:
-        if outcome.queued:
+        if outcome.batch is not None:
             text = ngettext(
                 "%(count)d photo is being enhanced.",
                 "%(count)d photos are being enhanced.",
                 outcome.queued,
             ) % {"count": outcome.queued}
-            address = reverse("admin:django_hili_photojob_changelist")
-            link = format_html(
-                '{} <a href="{}?batch__id__exact={}">{}</a>',
-                text,
-                address,
-                outcome.batch.pk,
-                _("Follow them"),
-            )
+            words = ngettext("Follow it", "Follow them", outcome.queued)
+            link = format_html('{} <a href="{}">{}</a>', text, jobs_of_batch(outcome.batch), words)
             self.message_user(request, link, messages.SUCCESS)
         if outcome.refused:
             lines = format_html_join("", "<br>{}: {}", outcome.refused)
@@ -192,11 +221,3 @@ class EnhancePhotosMixin(_Base):
                 len(outcome.refused),
             ) % {"count": len(outcome.refused)}  # fmt: skip
             self.message_user(request, format_html("{}{}", text, lines), messages.WARNING)
-
-
-def _credits(capabilities: Capabilities, photos: int) -> int:
-    return capabilities.credits_per_send * photos
-
-
-def _log_text(preset: str) -> list[dict[str, dict[str, Any]]]:
-    return [{"changed": {"name": "photo enhancement", "object": preset, "fields": []}}]

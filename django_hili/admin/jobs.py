@@ -6,12 +6,13 @@ and `erase_photo`. Clauses C26: HILI-5c, AIART-4.2.1d, MIAO-7.3c.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import mimetypes
+import uuid
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -22,18 +23,30 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
-from django_hili.exceptions import HiliError, WrongStateError
-from django_hili.jobs.cancel import cancel_job
+from django_hili.admin.again import AgainMixin
+from django_hili.admin.readonly import ReadOnlyAdmin
+from django_hili.admin.verbs import ADD, JobVerbsMixin, buttons_of
+from django_hili.codes import sentence
+from django_hili.exceptions import HiliError
 from django_hili.jobs.delete import delete_jobs
 from django_hili.jobs.presets import all_presets
-from django_hili.jobs.queries import result_of, target_file, target_row, timeline, with_results
+from django_hili.jobs.queries import (
+    charge_of,
+    result_of,
+    target_file,
+    target_row,
+    timeline,
+    with_results,
+)
+from django_hili.jobs.retry import why_not_retried
+from django_hili.jobs.worker.late import with_lateness
 from django_hili.media.delivery import photo_response
 from django_hili.models import JobStatus, PhotoJob
 from django_hili.models.job import PhotoJobQuerySet
+from django_hili.privacy.rights.access import note_staff_read
 from django_hili.providers.registry import provider_aliases
-from django_hili.vocabulary import OPERATION_LABELS, Operation
+from django_hili.vocabulary import IMAGE_TYPE_LABELS, OPERATION_LABELS, ImageType, Operation
 
 SEE_PHOTO = "django_hili.see_photo"
 ERASE_PHOTO = "django_hili.erase_photo"
@@ -41,14 +54,66 @@ _SHORT_KEY = 8
 """Characters of a host row's key that the list shows; the job's page shows the row itself."""
 
 
+class ProviderFilter(admin.SimpleListFilter):
+    """Who enhances: a choice of what is set up, not of what a look at every job would find."""
+
+    title = _("provider")
+    parameter_name = "provider"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer the site's providers."""
+        return [(alias, alias) for alias in provider_aliases()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PhotoJob]) -> QuerySet[PhotoJob]:
+        """Keep its jobs, also those of one that is not set up any more."""
+        return queryset.filter(provider=self.value()) if self.value() else queryset
+
+
+class PresetFilter(admin.SimpleListFilter):
+    """What is done: a choice of the presets there are."""
+
+    title = _("preset")
+    parameter_name = "preset"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer the site's presets."""
+        return [(preset.name, preset.label) for preset in all_presets().values()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PhotoJob]) -> QuerySet[PhotoJob]:
+        """Keep its jobs, also those of one that is no more."""
+        return queryset.filter(preset=self.value()) if self.value() else queryset
+
+
+class BatchFilter(admin.SimpleListFilter):
+    """The jobs made together: followed from the batch's own page, never offered one by one."""
+
+    title = _("batch")
+    parameter_name = "batch__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer only what is chosen already, so that it can be given up."""
+        chosen = self.value()
+        return [(chosen, chosen[:_SHORT_KEY])] if chosen else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PhotoJob]) -> QuerySet[PhotoJob]:
+        """Keep the batch's jobs."""
+        chosen = self.value()
+        if not chosen:
+            return queryset
+        try:
+            return queryset.filter(batch=uuid.UUID(chosen))
+        except ValueError as error:
+            raise IncorrectLookupParameters(error) from error
+
+
 @admin.register(PhotoJob)
-class PhotoJobAdmin(admin.ModelAdmin):
-    """Jobs: read only, but for deleting one with everything stored for it."""
+class PhotoJobAdmin(JobVerbsMixin, AgainMixin, ReadOnlyAdmin):
+    """Jobs: nobody edits a row; what can be done with a job are its verbs, and deletion."""
 
     list_display = ["short_id", "status_badge", "what", "taken_in", "kept_until", "came_from"]
-    list_filter = ["status", "provider", "preset", ("batch", admin.RelatedOnlyFieldListFilter)]
+    list_filter = ["status", "held_reason", ProviderFilter, PresetFilter, BatchFilter]
     search_fields = ["id"]
-    actions = ["cancel_selected"]
+    actions = ["cancel_selected", "hold_selected", "release_selected", "retry_selected"]
     ordering = ["-created_at"]
     date_hierarchy = "created_at"
     list_per_page = 50
@@ -61,7 +126,7 @@ class PhotoJobAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> PhotoJobQuerySet:
         """Bring each result's deadline along in the same query."""
-        return with_results(PhotoJob.objects.all())
+        return with_lateness(with_results(PhotoJob.objects.all()), timezone.now())
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Name the provider where there is more than one."""
@@ -92,12 +157,14 @@ class PhotoJobAdmin(admin.ModelAdmin):
 
     def before_view(self, request: HttpRequest, job_id: str) -> HttpResponseBase:
         """Stream the host's own photo that the job was made from."""
-        file = target_file(self._job_to_see(request, job_id))
+        job = self._job_to_see(request, job_id)
+        file = target_file(job)
         if not file:
             raise Http404
         kind = mimetypes.guess_type(file.name)[0] or ""
         if not kind.startswith("image/") or kind == "image/svg+xml":
             raise Http404
+        note_staff_read(object_id=job.pk, staff=request.user)
         response = FileResponse(file.open("rb"), content_type=kind, filename="photo")
         response["Cache-Control"] = "private, no-store"
         response["X-Content-Type-Options"] = "nosniff"
@@ -107,7 +174,9 @@ class PhotoJobAdmin(admin.ModelAdmin):
         """Stream the result."""
         job = self._job_to_see(request, job_id)
         try:
-            return photo_response(result_of(job), as_attachment="download" in request.GET)
+            result = result_of(job)
+            note_staff_read(object_id=job.pk, staff=request.user)
+            return photo_response(result, request=request, as_attachment="download" in request.GET)
         except HiliError:
             raise Http404 from None
 
@@ -119,33 +188,8 @@ class PhotoJobAdmin(admin.ModelAdmin):
         """Delete the selected jobs with everything stored for them."""
         delete_jobs(job_ids=list(queryset.values_list("pk", flat=True)))
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Jobs are made by enhancing photos."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: PhotoJob | None = None) -> bool:
-        """A job's row is what happened; nobody edits it."""
-        return False
-
     def has_delete_permission(self, request: HttpRequest, obj: PhotoJob | None = None) -> bool:
         """Deleting a job erases photos, so it takes that permission."""
-        return bool(request.user.has_perm(ERASE_PHOTO))
-
-    @admin.action(description=_("Cancel selected photo jobs"), permissions=["cancel"])
-    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[PhotoJob]) -> None:
-        """End what has not ended yet; what has is left as it is."""
-        cancelled = 0
-        for job_id in queryset.values_list("pk", flat=True):
-            with contextlib.suppress(WrongStateError):
-                cancel_job(job_id=job_id)
-                cancelled += 1
-        text = ngettext(
-            "%(count)d photo job was cancelled.", "%(count)d photo jobs were cancelled.", cancelled
-        )
-        self.message_user(request, text % {"count": cancelled})
-
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Cancelling erases the source, so it takes that permission."""
         return bool(request.user.has_perm(ERASE_PHOTO))
 
     @admin.display(description=_("job"))
@@ -158,7 +202,7 @@ class PhotoJobAdmin(admin.ModelAdmin):
         """The status, coloured, with how far it is or why it failed."""
         return format_html(
             '<span class="hili-badge hili-{}" title="{}">{}</span>',
-            job.status,
+            badge_of(job),
             job.failure_sentence,
             status_text(job),
         )
@@ -193,6 +237,7 @@ class PhotoJobAdmin(admin.ModelAdmin):
             "title": _("Photo job"),
             "job": job,
             "status_text": status_text(job),
+            "badge": badge_of(job),
             "what": what_is_done(job),
             "moments": timeline(job, now=timezone.now()),
             "may_see": may_see,
@@ -200,7 +245,28 @@ class PhotoJobAdmin(admin.ModelAdmin):
             "has_after": job.status == JobStatus.DONE and job_result_is_live(job),
             "target": row,
             "target_address": _admin_address(row),
+            "operations": [OPERATION_LABELS[Operation(name)] for name in job.operations],
+            "image_type": IMAGE_TYPE_LABELS[ImageType(job.image_type)],
+            "steps": [
+                (_operation(step["operation"]), _how(step["method"]), step["method"])
+                for step in job.steps
+            ],
+            "charge": _CHARGES[charge_of(job.pk)] if job.disclosures.exists() else "",
+            "again_of": _admin_address(_job(job.again_of)),
+            **self._what_can_be_done(request, job),
         }
+
+    def _what_can_be_done(self, request: HttpRequest, job: PhotoJob) -> dict[str, Any]:
+        problem = why_not_retried(job) if job.status == JobStatus.FAILED else None
+        buttons = buttons_of(job, request)
+        if problem:
+            retry = reverse("admin:django_hili_photojob_do", args=[job.pk, "retry"])
+            buttons = [(address, word) for address, word in buttons if address != retry]
+        may_go_again = job.is_ended and job.provider in provider_aliases()
+        if may_go_again and request.user.has_perm(ADD):
+            again = reverse("admin:django_hili_photojob_again", args=[job.pk])
+            buttons.append((again, _("Process again")))
+        return {"buttons": buttons, "why_not_retried": sentence(problem) if problem else ""}
 
     def _job_to_see(self, request: HttpRequest, job_id: str) -> PhotoJob:
         if not request.user.has_perm(SEE_PHOTO):
@@ -211,15 +277,55 @@ class PhotoJobAdmin(admin.ModelAdmin):
         return job
 
 
+_CHARGES = {
+    True: _("charged"),
+    False: _("not charged"),
+    None: _("not known whether it was charged"),
+}
+
+
+def _job(key: uuid.UUID | None) -> PhotoJob | None:
+    return PhotoJob.objects.filter(pk=key).first() if key else None
+
+
+def _operation(name: str) -> str:
+    """Return an operation's label; a step may have a name that is no operation."""
+    return str(OPERATION_LABELS[Operation(name)]) if name in set(Operation) else name
+
+
+def _how(method: str) -> Any:
+    """Say in words how a step was done; empty for a way that has no word."""
+    return _WAYS.get(method.partition(":")[0], "")
+
+
+_WAYS = {
+    "net": _("by a net that has learned it"),
+    "classical": _("by computing"),
+    "model": _("by a model of this site"),
+    "mask": _("by a mask that was drawn"),
+    "none": _("left as it was"),
+}
+
+
 def _short_time(moment: dt.datetime) -> str:
     return date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
 
 
+def badge_of(job: Any) -> str:
+    """The name of the badge's colour: the status, or that its result is gone."""
+    is_gone = job.status == JobStatus.DONE and not job_result_is_live(job)
+    return "gone" if is_gone else str(job.status)
+
+
 def status_text(job: PhotoJob) -> str:
-    """The status in words, with the stage and percent where they are known."""
+    """The status in words, with the stage and percent where known, and whether it is late."""
+    if badge_of(job) == "gone":
+        return str(_("Result deleted"))
     label = str(JobStatus(job.status).label)
     if job.stage and job.percent is not None:
-        return f"{label}: {job.stage} {job.percent} %"
+        label = f"{label}: {job.stage} {job.percent} %"
+    if getattr(job, "is_late", False):
+        return f"{label} · {_('over 30 minutes with the provider')}"
     return label
 
 
