@@ -11,7 +11,7 @@ from django.core import checks
 from django_hili.sandbox.behaviour import Behaviour
 
 _KNOWN = ("FOLDER", "WORKERS", "THIRD_CODE", "SECRET_KEY", "CREDITS", "CHARGING", "BEHAVIOUR")
-_DOCS = "See docs/reference/sandbox.md."
+_DOCS = "See https://github.com/django-hili/django-hili/blob/main/docs/reference/sandbox.md"
 
 
 @checks.register()

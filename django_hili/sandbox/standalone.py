@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 DEFAULT_PORT: Final = 8090
+VENDOR_HOST: Final = "sdkphoto.fangtangtv.com"
+"""A client that cannot be told another address reaches the sandbox under this name."""
 _SWEEP_SECONDS: Final = 15.0
 
 
@@ -59,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def configure(options: argparse.Namespace, *, folder: Path) -> None:
     """Set Django up for this process alone."""
-    own_names = ["127.0.0.1", "[::1]", ".localhost"]
+    own_names = ["127.0.0.1", "[::1]", ".localhost", VENDOR_HOST]
     settings.configure(
         SECRET_KEY=secrets.token_urlsafe(32),
         DEBUG=False,

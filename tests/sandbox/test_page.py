@@ -69,6 +69,12 @@ def test_photos_and_books_are_shown(page: Any, caller: Caller):
     picture = page.locator(".picture img")
     picture.wait_for()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 160
+    with page.expect_popup() as opened:
+        picture.click()
+    preview = opened.value.locator("img")
+    assert preview.evaluate("image => image.decode().then(() => image.naturalWidth)") == 160
+    assert opened.value.url.endswith("_wmk.jpg")
+    opened.value.close()
     assert page.locator("#ledger tr").count() == 1
     assert page.locator("#tile-credits").inner_text() == "99"
 

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,24 +51,26 @@ def gone(pid: int, *, within: float = 10.0) -> bool:
     return False
 
 
-def temporary_folders() -> set[str]:
-    return {path.name for path in Path(tempfile.gettempdir()).glob("hili-sandbox-*")}
+@pytest.fixture
+def temporary_folders(monkeypatch, tmp_path):
+    """Name the sandboxes' folders in a place for temporary files that is this test's alone."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return lambda: {path.name for path in tmp_path.glob("hili-sandbox-*")}
 
 
 def caller_of(base_url: str) -> Caller:
     return Caller(base_url, third_code="sandbox", secret="sandbox-secret")
 
 
-def test_nothing_is_left_when_it_ends():
-    before = temporary_folders()
+def test_nothing_is_left_when_it_ends(temporary_folders):
     with running_sandbox() as sandbox:
-        assert len(temporary_folders() - before) == 1
+        assert len(temporary_folders()) == 1
         caller = caller_of(sandbox.base_url)
         with caller.http:
             caller.uploaded()
         pid = sandbox.process.pid
     assert not is_alive(pid)
-    assert temporary_folders() == before
+    assert not temporary_folders()
 
 
 def test_a_kept_folder_keeps_the_books_through_a_kill(tmp_path: Path):

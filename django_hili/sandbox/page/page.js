@@ -179,8 +179,9 @@ function showSettings(state) {
 
 function frame(picture) {
   if (picture.code_now === 1) {
-    const address = `../static/img/${picture.mdf}_icon.jpg`;
-    return make("div", { class: "frame" }, make("img", { src: address, alt: "", loading: "lazy" }));
+    const address = (kind) => `../static/img/${picture.mdf}_${kind}.jpg`;
+    const thumbnail = make("img", { src: address("icon"), alt: "Watermarked preview", loading: "lazy" });
+    return make("a", { class: "frame", href: address("wmk"), target: "_blank", rel: "noopener", title: "Watermarked preview" }, thumbnail);
   }
   if (picture.code_now === 2) return make("div", { class: "frame" }, make("span", { class: "cross", "aria-hidden": "true" }, "✕"));
   return make("div", { class: "frame" }, make("span", { class: "spin", "aria-hidden": "true" }));
