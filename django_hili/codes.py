@@ -47,9 +47,13 @@ class Code(StrEnum):
     BACKGROUND_WITHOUT_BG = "background_without_bg"
     DPI_UNSUPPORTED = "dpi_unsupported"
     FORMAT_UNSUPPORTED = "format_unsupported"
+    MASK_WITHOUT_SCRATCH = "mask_without_scratch"
+    MASK_UNSUPPORTED = "mask_unsupported"
+    MASK_SIZE_WRONG = "mask_size_wrong"
     PROVIDER_UNKNOWN = "provider_unknown"
     RESULT_TOO_LARGE = "result_too_large"
     SUBJECT_UNKNOWN = "subject_unknown"
+    FIELD_UNKNOWN = "field_unknown"
 
     # ID photos and print sheets.
     DOCUMENT_UNKNOWN = "document_unknown"
@@ -62,6 +66,7 @@ class Code(StrEnum):
     ENGINE_CRASHED = "engine_crashed"
     ENGINE_TIMED_OUT = "engine_timed_out"
     ENGINE_UNAVAILABLE = "engine_unavailable"
+    MODEL_LIMIT = "model_limit"
     BACKGROUND_BUSY = "background_busy"
     PERSON_NOT_FOUND = "person_not_found"
     PHOTO_TOO_SMALL = "photo_too_small"
@@ -83,6 +88,8 @@ class Code(StrEnum):
     RESULT_FILE_TOO_LARGE = "result_file_too_large"
     RESULT_INVALID = "result_invalid"
     STORAGE_FAILED = "storage_failed"
+    STORED_PHOTO_ALTERED = "stored_photo_altered"
+    REPLAY_NEEDED = "replay_needed"
     SOURCE_GONE = "source_gone"
     SOURCE_EXPIRED = "source_expired"
     TRIES_EXHAUSTED = "tries_exhausted"
@@ -93,12 +100,62 @@ class Code(StrEnum):
     RESULT_GONE = "result_gone"
     JOB_CHANGED = "job_changed"
     RESULT_EXISTS = "result_exists"
+    RESULT_CLASHES = "result_clashes"
+    JOB_REPEATED = "job_repeated"
+    RETRY_POINTLESS = "retry_pointless"
+    UPLOAD_AGAIN = "upload_again"
+    KEY_INVALID = "key_invalid"
+    KEY_REUSED = "key_reused"
+    KEY_IN_FLIGHT = "key_in_flight"
+    KEY_SPENT = "key_spent"
+    CHARGE_NOT_ACCEPTED = "charge_not_accepted"
+    RELEASE_NOT_ALLOWED = "release_not_allowed"
+    BATCH_TOO_LARGE = "batch_too_large"
+    BATCH_TOO_HEAVY = "batch_too_heavy"
+    BATCH_TOO_COSTLY = "batch_too_costly"
+    PROVIDER_WITHOUT_CREDITS = "provider_without_credits"
+    PROVIDER_PAUSED = "provider_paused"
+
+    # Requests of people.
+    CASE_CHANGED = "case_changed"
+    CASE_UNVERIFIED = "case_unverified"
+    DEMAND_INCOMPLETE = "demand_incomplete"
+    EXTENSION_UNREASONED = "extension_unreasoned"
+    GROUND_MISSING = "ground_missing"
+    GROUND_NOT_ALLOWED = "ground_not_allowed"
+    GUARDIAN_UNVERIFIED = "guardian_unverified"
+    INCIDENT_INCOMPLETE = "incident_incomplete"
+    LINK_GONE = "link_gone"
+    REQUESTS_TOO_MANY = "requests_too_many"
+    SERVICE_ENDED = "service_ended"
+    TEXT_MISSING = "text_missing"
+    TEXT_TOO_LONG = "text_too_long"
+
+    # What may not happen to a photo.
+    CONSENT_NEEDED = "consent_needed"
+    AGE_NEEDED = "age_needed"
+    GUARDIAN_NEEDED = "guardian_needed"
+    CHILD_STAYS_HERE = "child_stays_here"
+    PEOPLE_NOT_AGREED = "people_not_agreed"
+    PROCESSOR_NOT_ALLOWED = "processor_not_allowed"
+    PROCESSOR_NOT_ASSESSED = "processor_not_assessed"
+    POLICY_OUTDATED = "policy_outdated"
+    BASIS_MISSING = "basis_missing"
+    PURPOSE_UNKNOWN = "purpose_unknown"
+    PHOTO_NOT_YOURS = "photo_not_yours"
+    NOTICE_UNKNOWN = "notice_unknown"
+    RECORD_FROZEN = "record_frozen"
+    LONGER_NOT_ALLOWED = "longer_not_allowed"
+    KEPT_TOO_LONG = "kept_too_long"
+    AGE_NOT_RAISED = "age_not_raised"
 
     # Warnings: the job goes on.
     WARN_SIXTEEN_BIT = "sixteen_bit_reduced"
     WARN_PROFILE_IGNORED = "colour_profile_ignored"
     WARN_FIRST_PAGE = "first_page_only"
     WARN_ALREADY_CLEAN = "already_clean"
+    WARN_NO_SCRATCH = "no_scratch_found"
+    WARN_TOO_MANY_SCRATCHES = "too_many_scratches"
     WARN_CENTRE_CROP = "centre_crop"
     WARN_ENLARGED = "enlarged"
     WARN_FACE_NEAR_EDGE = "face_near_edge"
@@ -154,17 +211,26 @@ SENTENCES: Final = {
     Code.BACKGROUND_WITHOUT_BG: _("A background only goes with bg. Add bg or drop it."),
     Code.DPI_UNSUPPORTED: _("That resolution is not offered. Use: {choices}."),
     Code.FORMAT_UNSUPPORTED: _("The result cannot be made in that format. Use: {choices}."),
+    Code.MASK_WITHOUT_SCRATCH: _("A mask only goes with scratch. Add scratch or drop it."),
+    Code.MASK_UNSUPPORTED: _("This provider takes no masks. Leave the mask out."),
+    Code.MASK_SIZE_WRONG: _(
+        "The mask is not as large as the photo. Draw it on the photo and keep its size."
+    ),
     Code.PROVIDER_UNKNOWN: _("There is no such provider. Use: {choices}."),
     Code.RESULT_TOO_LARGE: _(
         "The result would be larger than {limit} pixels on a side. Choose a smaller scale or "
         "send a smaller photo."
     ),
+    Code.FIELD_UNKNOWN: _("The field {name} is not taken here. Leave it out. Known: {choices}."),
     Code.SUBJECT_UNKNOWN: _("The person this photo belongs to is not known here."),
     Code.ENGINE_CRASHED: _(
         "This photo could not be processed. Nothing was kept. Save it anew and try again."
     ),
     Code.ENGINE_TIMED_OUT: _(
         "This photo took too long to process. Try a smaller photo or fewer operations."
+    ),
+    Code.MODEL_LIMIT: _(
+        "The photo has more pixels than this site's model can take. Send a smaller photo."
     ),
     Code.ENGINE_UNAVAILABLE: _(
         "Photos cannot be processed here at the moment. The site's operator has to look."
@@ -236,6 +302,13 @@ SENTENCES: Final = {
     Code.PHOTO_TOO_SMALL: _("The photo is too small for this. Send a larger one."),
     Code.RESULT_INVALID: _("What came back was not a usable photo. Try again."),
     Code.STORAGE_FAILED: _("The photo could not be stored. Try again later."),
+    Code.STORED_PHOTO_ALTERED: _(
+        "The stored photo was changed or damaged and is not shown. Send the photo again."
+    ),
+    Code.REPLAY_NEEDED: _(
+        "The site was restored from a copy. Photos are shown again once its operator has deleted "
+        "what had been deleted before. Try again later."
+    ),
     Code.SOURCE_GONE: _("The photo was deleted before it could be processed. Send it again."),
     Code.SOURCE_EXPIRED: _(
         "The photo waited longer than it may be kept and was deleted. Send it again."
@@ -256,12 +329,124 @@ SENTENCES: Final = {
     Code.RESULT_GONE: _("The result has been deleted."),
     Code.JOB_CHANGED: _("The job has moved on in the meantime. Reload and look again."),
     Code.RESULT_EXISTS: _(
-        "There is a file of that name already. Allow overwriting, or choose another folder."
+        "There is a file of that name already. Add --overwrite, or choose another folder."
+    ),
+    Code.RESULT_CLASHES: _(
+        "Another photo of this run has the same name for its result. Rename one of them."
+    ),
+    Code.JOB_REPEATED: _("This is being done again already. Follow the newer job."),
+    Code.RETRY_POINTLESS: _(
+        "The same photo would fail in the same way. Send another photo, or choose something else."
+    ),
+    Code.UPLOAD_AGAIN: _(
+        "The photo is kept nowhere any more, so it cannot go again from here. Upload it again."
+    ),
+    Code.KEY_INVALID: _("A key has 1 to {limit} plain characters."),
+    Code.KEY_REUSED: _("This key was used for something else. Use a new key for a new request."),
+    Code.KEY_IN_FLIGHT: _("The same request is being answered already. Ask again in a moment."),
+    Code.KEY_SPENT: _(
+        "What this key made has been deleted. Use a new key to send the photo again."
+    ),
+    Code.CHARGE_NOT_ACCEPTED: _(
+        "It is not known whether this photo was charged, and sending it again may be charged a "
+        "second time. Say that you accept that, or cancel the job."
+    ),
+    Code.RELEASE_NOT_ALLOWED: _(
+        "The job waits for a consent, an approval or its provider, and that cannot be skipped here."
+    ),
+    Code.BATCH_TOO_LARGE: _("At most {limit} photos can be sent at once. Send fewer."),
+    Code.BATCH_TOO_HEAVY: _("The photos together are larger than {limit} MB. Send fewer at once."),
+    Code.BATCH_TOO_COSTLY: _(
+        "Credits needed: {credits}. Allowed at once: {limit}. Choose fewer photos."
+    ),
+    Code.PROVIDER_WITHOUT_CREDITS: _("This provider charges nothing, so it has no balance."),
+    Code.PROVIDER_PAUSED: _("The provider is paused by the site's operator. Try again later."),
+    Code.CASE_CHANGED: _("The request has moved on in the meantime. Reload and look again."),
+    Code.CASE_UNVERIFIED: _(
+        "It has not been checked yet who asks. Note that first, or refuse the request because "
+        "it could not be verified."
+    ),
+    Code.DEMAND_INCOMPLETE: _(
+        "A demand needs the reference of its legal document, the person, what it covers and a "
+        "period."
+    ),
+    Code.EXTENSION_UNREASONED: _(
+        "More time needs one of the listed reasons and a later date, three months after "
+        "receipt at the latest."
+    ),
+    Code.GROUND_MISSING: _(
+        "A refusal, even in part, needs one of the listed grounds; an answer that is no "
+        "refusal has none."
+    ),
+    Code.GROUND_NOT_ALLOWED: _(
+        "Deleting, withdrawing and cancelling are always granted. They are refused only where "
+        "it could not be verified who asks."
+    ),
+    Code.GUARDIAN_UNVERIFIED: _(
+        "It has not been verified that a guardian asks, so nothing is handed out."
+    ),
+    Code.INCIDENT_INCOMPLETE: _("The incident cannot be closed yet. Still missing: {missing}."),
+    Code.LINK_GONE: _("This link has been used or is past its time. Ask for a new one."),
+    Code.REQUESTS_TOO_MANY: _(
+        "Several of your requests are still waiting for an answer. Deleting, withdrawing and "
+        "cancelling are possible at any time."
+    ),
+    Code.SERVICE_ENDED: _("This service has ended and takes no more photos."),
+    Code.TEXT_MISSING: _("Write a few words, so that it is clear what you ask for."),
+    Code.TEXT_TOO_LONG: _("The text is longer than {limit} characters. Shorten it and try again."),
+    Code.CONSENT_NEEDED: _(
+        "Consent is needed before this photo may be processed. Read the notice and agree to it."
+    ),
+    Code.AGE_NEEDED: _(
+        "It has to be known first whether the person is an adult. Ask, and record the answer."
+    ),
+    Code.GUARDIAN_NEEDED: _(
+        "A parent or guardian has to agree first, and the site has to be able to check it."
+    ),
+    Code.CHILD_STAYS_HERE: _(
+        "A child’s photo is not sent to another company. Choose a provider on this server."
+    ),
+    Code.PEOPLE_NOT_AGREED: _(
+        "Confirm that everybody shown in the photo has agreed, and send it again."
+    ),
+    Code.PROCESSOR_NOT_ALLOWED: _(
+        "This site’s policy does not allow sending photos to this company. Choose another provider."
+    ),
+    Code.PROCESSOR_NOT_ASSESSED: _(
+        "Photos may not be sent to this company for now: the site has no agreement with it on "
+        "record, or no assessment of the last twelve months."
+    ),
+    Code.POLICY_OUTDATED: _(
+        "The site’s policy does not cover this yet. The site’s operator has to publish a new "
+        "version."
+    ),
+    Code.BASIS_MISSING: _(
+        "Say why this photo may be processed: name its person, or attest it with a reason."
+    ),
+    Code.PURPOSE_UNKNOWN: _("Photos are not used for that. Nobody can agree to it here."),
+    Code.PHOTO_NOT_YOURS: _("Only the person a photo belongs to may see it."),
+    Code.NOTICE_UNKNOWN: _(
+        "This is not the notice that is shown now. Read the present one and agree to that."
+    ),
+    Code.RECORD_FROZEN: _("What has been recorded is never changed. Record something new instead."),
+    Code.LONGER_NOT_ALLOWED: _(
+        "This site’s policy does not allow keeping a result for longer. Download it instead."
+    ),
+    Code.KEPT_TOO_LONG: _(
+        "A result is kept for a year from now at the most. Choose an earlier day."
+    ),
+    Code.AGE_NOT_RAISED: _(
+        "Only a guardian or the site’s staff can record that this person is older. Ask one of them."
     ),
     Code.WARN_SIXTEEN_BIT: _("The photo had 16 bits per colour; the result has 8."),
     Code.WARN_PROFILE_IGNORED: _("The photo's colour profile was damaged and not used."),
     Code.WARN_FIRST_PAGE: _("The file has several pages; the first one was used."),
-    Code.WARN_ALREADY_CLEAN: _("The photo needed no repair and was left as it was."),
+    Code.WARN_ALREADY_CLEAN: _("The photo needed no repair."),
+    Code.WARN_NO_SCRATCH: _("No scratch was found."),
+    Code.WARN_TOO_MANY_SCRATCHES: _(
+        "So much of the photo looks like a scratch that none was filled. Look at the mask, and say "
+        "by a mask of your own what shall be filled."
+    ),
     Code.WARN_CENTRE_CROP: _(
         "No face was given, so the middle of the photo was used. Look whether the head is where "
         "the document wants it."

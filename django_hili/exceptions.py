@@ -5,6 +5,9 @@
     ├── InvalidOptionsError       what was asked for cannot be done; lists every problem
     ├── ProviderError             a provider could not do its part; says whether to try again
     ├── WrongStateError           the job is not in a state that allows this
+    ├── TooManyRequestsError      somebody asks more often than is answered
+    ├── PrivacyRefusedError       what was asked may not happen to this photo; names the clauses
+    ├── FrozenRowError            what was recorded is never changed
     ├── LostLeaseError            another worker owns the job now: stop, touch nothing
     └── StorageError              the storage failed or does not hold what it should
     HiliConfigurationError        the set-up is wrong; stands outside so that no retry hides it
@@ -85,7 +88,8 @@ class ProviderError(HiliError):
         self.retry_after = retry_after
         """Seconds the provider asked us to wait, if it did."""
         self.charged = charged
-        """False where the call that failed has certainly cost nothing; None where that is open."""
+        """False where the call that failed has certainly cost nothing, True where it has cost what
+        it costs all the same; None where that is open."""
         self.vendor_words = vendor_words
         """What the provider said, without addresses and secrets. For the operator, never shown
         to people, and no part of the message."""
@@ -93,6 +97,32 @@ class ProviderError(HiliError):
 
 class WrongStateError(HiliError):
     """The job is not in a state that allows what was asked."""
+
+
+class TooManyRequestsError(HiliError):
+    """Somebody has asked more often than is answered. Nothing has been stored."""
+
+
+class PrivacyRefusedError(HiliError):
+    """What was asked may not happen to this photo. Nothing has been stored or sent."""
+
+    def __init__(
+        self,
+        code: Code,
+        /,
+        *,
+        clauses: tuple[str, ...] = (),
+        missing: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(code)
+        self.clauses = clauses
+        """The clauses of the policies that refuse."""
+        self.missing = missing
+        """The keys of the notices whose consent is missing."""
+
+
+class FrozenRowError(HiliError):
+    """What was recorded is never changed, or what shall be recorded is not whole."""
 
 
 class LostLeaseError(HiliError):

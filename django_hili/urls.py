@@ -6,5 +6,8 @@ from django.urls import include, path
 
 app_name = "hili"
 urlpatterns = [
+    path("api/v1/privacy/", include("django_hili.api.rights_urls")),
+    path("api/v1/privacy/", include("django_hili.api.policy_urls")),
     path("api/v1/", include("django_hili.api.urls")),
+    path("privacy/", include("django_hili.web.urls")),
 ]

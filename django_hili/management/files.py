@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,17 @@ class Task:
     out: Path
     clashes: bool = False
     """Another photo of this run has the same result file."""
+    mask_out: Path | None = None
+    """Where the mask goes of what scratch has filled; None where it is not wanted."""
 
     def problem(self, *, may_overwrite: bool) -> str | None:
         """Say why this cannot be done, from the file system alone."""
         if not self.photo.is_file() or not os.access(self.photo, os.R_OK):
             return _told(Code.PHOTO_MISSING)
-        if self.clashes or (self.out.exists() and not may_overwrite):
+        files = [self.out] if self.mask_out is None else [self.out, self.mask_out]
+        if self.clashes:
+            return _told(Code.RESULT_CLASHES)
+        if any(file.exists() for file in files) and not may_overwrite:
             return _told(Code.RESULT_EXISTS)
         return None
 
@@ -53,6 +58,17 @@ def one_result(photo: Path, out: Path) -> Task:
     if out.exists() and out.samefile(photo):
         raise CommandError("--out is the photo itself. Give the result another name.")
     return Task(photo, out)
+
+
+def with_masks(tasks: list[Task]) -> list[Task]:
+    """Have each task write the mask beside its result: photo.jpg and photo.jpg.mask.png."""
+    outs = {task.out for task in tasks}
+    masked = []
+    for task in tasks:
+        mask_out = task.out.with_name(f"{task.out.name}.mask.png")
+        clashes = task.clashes or mask_out in outs
+        masked.append(replace(task, mask_out=mask_out, clashes=clashes))
+    return masked
 
 
 def check_sheet(sheet: Path | None, *suffixes: str, may_overwrite: bool) -> None:
@@ -133,10 +149,38 @@ class ProgressBar:
         self._last = now
         filled = round(_BAR * fraction)
         bar = "█" * filled + "░" * (_BAR - filled)
-        self._stream.write(f"\r{stage:10} {bar} {fraction:4.0%}", ending="")
-        self._stream.flush()
+        self._draw(f"\r{stage:10} {bar} {fraction:4.0%}")
 
     def clear(self) -> None:
         """Leave an empty line for what follows."""
         if self._is_drawn:
-            self._stream.write("\r" + " " * (_BAR + 20) + "\r", ending="")
+            self._draw("\r" + " " * (_BAR + 20) + "\r")
+
+    def _draw(self, words: str) -> None:
+        """Write in plain letters: what a command writes to standard error is bold and red."""
+        self._stream.write(words, str, "")
+        self._stream.flush()
+
+
+class UnderWay:
+    """How much is done of the photos that are being worked on, as their stages tell it."""
+
+    def __init__(self, stages: int) -> None:
+        self._stages = max(stages, 1)
+        self._told: dict[object, dict[str, float]] = {}
+
+    def tell(self, photo: object, stage: str, fraction: float) -> None:
+        """Take note of how far one stage of a photo has come; the stages before it are done."""
+        told = self._told.setdefault(photo, {})
+        if stage not in told:
+            told |= dict.fromkeys(told, 1.0)
+        told[stage] = max(fraction, told.get(stage, 0.0))
+
+    def end(self, photo: object) -> None:
+        """Forget a photo that is done or has failed."""
+        self._told.pop(photo, None)
+
+    def photos(self) -> float:
+        """Return the sum of all of them, in photos."""
+        shares = (sum(stages.values()) / self._stages for stages in self._told.values())
+        return sum(min(share, 1.0) for share in shares)

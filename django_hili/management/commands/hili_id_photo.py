@@ -15,7 +15,7 @@ from django_hili.conf import get_settings
 from django_hili.exceptions import HiliError, InvalidOptionsError
 from django_hili.imaging.apart import rebuild_apart
 from django_hili.imaging.documents import DOCUMENTS, Document, find_document
-from django_hili.imaging.id_photo import FaceBox, IdPhoto, make_id_photo, mark_of
+from django_hili.imaging.id_photo import FaceBox, IdPhoto, make_id_photo
 from django_hili.imaging.print_sheet import PAPERS, encode_sheet, find_paper, lay_out
 from django_hili.management.files import check_sheet, one_result, write
 from django_hili.media import intake
@@ -88,11 +88,11 @@ def _make(document: Document, options: dict[str, Any]) -> IdPhoto:
             background=background,
             max_kb=options["max_kb"],
             file_format="png" if is_png else "jpeg",
-            mark=mark_of(options["photo"].read_bytes()),
+            mark=rebuilt.mark,
         )
 
 
 def _draw(made: IdPhoto, document: Document, sheet: Path, paper: str) -> bytes:
     kind: Literal["png", "pdf"] = "pdf" if sheet.suffix.lower() == ".pdf" else "png"
     laid_out = lay_out(made.pixels, document=document, paper=find_paper(paper))
-    return encode_sheet(laid_out, dpi=document.dpi, file_format=kind)
+    return encode_sheet(laid_out, dpi=document.dpi, file_format=kind, mark=made.mark)

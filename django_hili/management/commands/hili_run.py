@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from django_hili.jobs.desk import RunReport
-from django_hili.jobs.run import Runner
+from django_hili.jobs.worker.desk import RunReport
+from django_hili.jobs.worker.run import Runner
 
 
 class Command(BaseCommand):
@@ -35,7 +35,8 @@ class Command(BaseCommand):
         connections.close_all()
         report = asyncio.run(_run(until_idle=options["until_idle"]))
         self.stdout.write(
-            f"{report.done} enhanced, {report.failed} failed, {report.again} put off."
+            f"{report.done} enhanced, {report.failed} failed, {report.again} put off, "
+            f"{report.held} held."
         )
 
 
