@@ -13,6 +13,7 @@ from django_hili.exceptions import HiliError
 from django_hili.jobs.presets import presets_for
 from django_hili.media.intake import clean_file
 from django_hili.providers.registry import capabilities_of
+from example_project.gallery.agreement import AgreementMixin
 from example_project.gallery.models import Photo
 
 FAVOURITE_PRESET = "photo-repair-2x"
@@ -51,7 +52,7 @@ def first_choice() -> str:
     return FAVOURITE_PRESET if FAVOURITE_PRESET in names else names[0]
 
 
-class EnhanceForm(forms.Form):
+class EnhanceForm(AgreementMixin):
     """What shall be done with a photo."""
 
     preset = forms.ChoiceField(
@@ -62,7 +63,7 @@ class EnhanceForm(forms.Form):
     )
 
 
-class PhotoForm(forms.ModelForm):
+class PhotoForm(AgreementMixin, forms.ModelForm):
     """A new photo and what shall be done with it."""
 
     image = CleanPhotoField(label=_("Photo"))

@@ -1,11 +1,11 @@
-"""Takes the site's uploads in memory; knows bytes only, and leaves every judgement to the forms."""
+"""Takes the site's uploads; knows bytes only, and leaves every judgement to the forms."""
 
 from __future__ import annotations
 
-from django_hili.media.uploads import CappedMemoryUploadHandler
+from django_hili.media.uploads import SealedUploadHandler
 
 
-class FormUploadHandler(CappedMemoryUploadHandler):
+class FormUploadHandler(SealedUploadHandler):
     """Cuts a file that is over the cap instead of raising, so that a form can answer in its page.
 
     django-hili's own handler raises while the body is being read. That suits its REST endpoints,
@@ -17,4 +17,4 @@ class FormUploadHandler(CappedMemoryUploadHandler):
         """Keep a piece as far as there is room."""
         room = self._limit + 1 - start
         if room > 0:
-            self._buffer.write(raw_data[:room])
+            self.keep(raw_data[:room], start)

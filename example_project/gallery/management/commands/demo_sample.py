@@ -15,10 +15,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
 import django_hili
+from django_hili.conf import get_settings
 from django_hili.jobs.queries import latest_jobs_of_targets, result_of
 from django_hili.media import vault
 from django_hili.media.intake import clean_file
-from django_hili.models import JobStatus, PhotoJob
+from django_hili.models import Basis, JobStatus, PhotoJob
 from example_project.gallery.forms import first_choice
 from example_project.gallery.management.commands.demo_user import NAME
 from example_project.gallery.models import Photo
@@ -52,7 +53,11 @@ class Command(BaseCommand):
             photo = None
         photo = photo or _add(owner)
         job = _usable_job(photo) or django_hili.enhance(
-            photo.image, preset=first_choice(), subject=owner
+            photo.image,
+            preset=first_choice(),
+            subject=owner,
+            basis=Basis.ATTESTATION,
+            reason="A public-domain portrait that comes with the example",
         )
         self._wait(job, patience=options["wait"])
         with photo.image.open("rb") as source:
@@ -93,8 +98,10 @@ def _add(owner: Any) -> Photo:
 
 
 def _usable_job(photo: Photo) -> PhotoJob | None:
-    """Return the sample's job if its result is there or still to come."""
+    """Return the sample's job if its result is there or to come, from whom it is asked of now."""
     job: Any = latest_jobs_of_targets(_LABEL, [photo.pk]).get(str(photo.pk))
-    if job is None or (job.is_ended and job.result_kept_until is None):
+    if job is None or job.provider != get_settings().default_provider:
+        return None
+    if job.is_ended and job.result_kept_until is None:
         return None
     return job
