@@ -3,21 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 
 import pytest
 from django.conf import settings
 from django.db import connections
+from django.utils import translation
 
-from django_hili.jobs.run import Runner
+from django_hili.engine.cards.library import SILENT
+from django_hili.jobs.worker.run import Runner
+from django_hili.media.keys import forget_cached
+from django_hili.media.sink import look_again
+from tests import egress
 from tests.photos import jpeg
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background jobs are deaf to Ctrl-C, and so would be what tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests that load models by themselves report nothing to the library's maker either.
+os.environ.update(SILENT)
+
+_FOLDERS = (
+    "photos", "photos-keys", "photos-evidence",
+    "media", "media-hili", "media-hili-keys", "media-hili-evidence",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _empty_storages():
     yield
-    for folder in ("photos", "media", "media-hili"):
+    for folder in _FOLDERS:
         shutil.rmtree(settings.BASE_DIR / folder, ignore_errors=True)
+    forget_cached()
+    look_again()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves():
+    """No test reaches anything but this machine, also where somebody swallows the refusal."""
+    egress.refused.clear()
+    yield
+    assert not egress.refused, f"tried to reach {egress.refused}"
+
+
+@pytest.fixture(autouse=True)
+def _the_sites_language():
+    """A page in French leaves its thread in French: no test inherits that."""
+    with translation.override(settings.LANGUAGE_CODE):
+        yield
 
 
 @pytest.fixture
@@ -36,6 +72,12 @@ def ben(django_user_model):
 def photo():
     """A small photo of 60 × 40 pixels."""
     return jpeg()
+
+
+@pytest.fixture
+def atomic_requests(monkeypatch):
+    """The site has Django open a transaction around every request."""
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
 
 
 @pytest.fixture

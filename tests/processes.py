@@ -88,13 +88,15 @@ def wait_until(claim: Callable[[], bool], *, timeout: float = 90, what: str = "i
 
 
 def engine_processes() -> list[int]:
-    """The engine's processes on this machine, by number."""
+    """The engine's processes of this test run, by number."""
+    ours = b"HILI_TEST_DIR=" + os.environ["HILI_TEST_DIR"].encode() + b"\0"
     found = []
     for entry in Path("/proc").iterdir():
         try:
             line = (entry / "cmdline").read_bytes()
+            variables = (entry / "environ").read_bytes()
         except OSError:
             continue
-        if b"django_hili.providers.local_process" in line:
+        if b"django_hili.providers.local_process" in line and ours in variables:
             found.append(int(entry.name))
     return found

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import json
 import os
 import shutil
 import tempfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests import egress
+
+egress.put_up()
 # Processes that tests start find the same folder by the variable; who made it removes it.
 if not os.environ.get("HILI_TEST_DIR"):
     os.environ["HILI_TEST_DIR"] = tempfile.mkdtemp(prefix="hili-test-")
     atexit.register(shutil.rmtree, os.environ["HILI_TEST_DIR"], ignore_errors=True)
+# Tests that run side by side (pytest -n) have a folder each, and so has what they start.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if WORKER and Path(os.environ["HILI_TEST_DIR"]).name != WORKER:
+    os.environ["HILI_TEST_DIR"] = str(Path(os.environ["HILI_TEST_DIR"]) / WORKER)
 BASE_DIR = Path(os.environ["HILI_TEST_DIR"])
+BASE_DIR.mkdir(exist_ok=True)
 SECRET_KEY = "only-for-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
@@ -84,11 +93,16 @@ def _database(kind: str) -> dict[str, object]:
             "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
             "OPTIONS": {"charset": "utf8mb4", "isolation_level": "read committed"},
         }
-    path = BASE_DIR / "test.sqlite3"
+    path = Path(os.environ.get("HILI_TEST_NAME", ""))
+    if not path.is_absolute():
+        path = BASE_DIR / "test.sqlite3"
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
-        "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+        "OPTIONS": {
+            "timeout": float(os.environ.get("HILI_TEST_LOCK_WAIT", "20")),
+            "transaction_mode": "IMMEDIATE",
+        },
         # A file, not memory: the worker's threads and processes have to see the same rows.
         "TEST": {"NAME": path},
     }
@@ -105,11 +119,13 @@ STORAGES = {
     },
 }
 Q_CLUSTER = {
-    "name": "hili-tests",
+    "name": f"hili-tests{WORKER}",
     "orm": "default",
     "workers": 1,
     "timeout": 90,
     "retry": 120,
+    "queue_limit": 1,
+    "ack_failures": True,
     "poll": 0.2,
     "catch_up": False,
     "log_level": "WARNING",
@@ -121,6 +137,13 @@ HILI = {
     "PRIVACY": {"CONTACT": "privacy@example.org", "HOME_REGION": "DE"},
     "WORKER": {"LEASE": timedelta(seconds=float(os.environ.get("HILI_TEST_LEASE", "60")))},
 }
+BOUND = {
+    "POLICY_URL": "https://hili.example.org/privacy",
+    "CONTACT": "privacy@hili.example.org",
+    "AGREEMENT": "contract of 2026-01-02",
+    "ASSESSED_ON": datetime.now(UTC).date(),
+}
+"""What a site says of a company that gets its photos."""
 if _vendor := os.environ.get("HILI_TEST_VENDOR"):
     HILI["PROVIDERS"] = {
         "local": {"BACKEND": "django_hili.providers.local.LocalProvider"},
@@ -131,7 +154,9 @@ if _vendor := os.environ.get("HILI_TEST_VENDOR"):
                 "secret_key": "sandbox-secret",
                 "base_url": _vendor,
                 "charging": os.environ.get("HILI_TEST_CHARGING", "upload"),
+                **json.loads(os.environ.get("HILI_TEST_OPTIONS", "{}")),
             },
+            **BOUND,
         },
     }
 REST_FRAMEWORK = {

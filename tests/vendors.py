@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from django_hili.sandbox.server import Sandbox, running_sandbox
+from tests.settings import BOUND
 
 
 @contextmanager
-def vendor_for(settings: Any, *, charging: str = "upload", **options: Any) -> Iterator[Sandbox]:
+def vendor_for(
+    settings: Any, *, charging: str = "upload", credit_count: int = 1000, **options: Any
+) -> Iterator[Sandbox]:
     """Start a sandbox and make it the site's default provider; `options` go to the provider."""
-    with running_sandbox(charging=charging) as sandbox:
+    with running_sandbox(charging=charging, credit_count=credit_count) as sandbox:
         settings.HILI = {
             "PROVIDERS": {
                 "hili": {
@@ -24,6 +27,7 @@ def vendor_for(settings: Any, *, charging: str = "upload", **options: Any) -> It
                         "charging": charging,
                         **options,
                     },
+                    **BOUND,
                 }
             },
             "DEFAULT_PROVIDER": "hili",

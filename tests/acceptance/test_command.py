@@ -85,6 +85,22 @@ def test_paths_are_looked_at_first(source, tmp_path):
             call_command("hili_enhance", str(photo), "--out", str(out))
 
 
+def test_what_is_too_long_for_a_jpeg_is_refused_unless_it_becomes_a_png(settings, tmp_path):
+    settings.HILI = {"LIMITS": {"MAX_RESULT_SIDE": 100_000}}
+    path = tmp_path / "long.png"
+    path.write_bytes(photos.png(2, 32_800))
+    doubled = ("--operations", "sr", "--scale", "2")
+    for extra in ((), ("--dry-run",)):
+        with pytest.raises(CommandError, match=r"than 65500 pixels.*\[result_too_large\]"):
+            call_command(
+                "hili_enhance", str(path), "--out", str(tmp_path / "o.jpg"), *doubled, *extra
+            )
+        call_command("hili_enhance", str(path), "--out", str(tmp_path / "o.png"), *doubled, *extra,
+                     "--overwrite")  # fmt: skip
+    with Image.open(tmp_path / "o.png") as opened:
+        assert opened.size == (4, 65_600)
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Good and bad photos, some deeper, one hidden, and something that is none."""
@@ -124,12 +140,12 @@ def test_many_go_on_after_a_bad_one_and_say_what_was_done(folder, source, capsys
 
 
 def test_few_are_stored_at_a_time(folder, monkeypatch, settings):
-    from django_hili.jobs import stream
+    from django_hili.jobs import work_through
 
     for number in range(9):
         (folder / f"more{number}.jpg").write_bytes(photos.jpeg())
     most = 0
-    fill = stream._Stream._fill
+    fill = work_through._Stream._fill
 
     def watched(self):
         nonlocal most
@@ -137,7 +153,7 @@ def test_few_are_stored_at_a_time(folder, monkeypatch, settings):
         sources = Media.objects.filter(kind=MediaKind.SOURCE).count()
         most = max(most, PhotoJob.objects.count(), sources)
 
-    monkeypatch.setattr(stream._Stream, "_fill", watched)
+    monkeypatch.setattr(work_through._Stream, "_fill", watched)
     with pytest.raises(CommandError, match="1 of 13"):
         call_command(
             "hili_enhance", str(folder), "--out", str(folder.parent / "results"),
@@ -177,7 +193,7 @@ def test_two_photos_never_become_one_file(folder, capsys):
             "hili_enhance", str(folder), "--out", str(folder.parent / "results"),
             "--operations", "sr", "--scale", "2", "--overwrite",
         )  # fmt: skip
-    assert "a.webp: There is a file of that name already" in capsys.readouterr().err
+    assert "a.webp: Another photo of this run has the same name" in capsys.readouterr().err
 
 
 def test_what_is_to_be_transparent_becomes_a_png(folder, capsys):
@@ -225,7 +241,7 @@ def test_the_contact_sheet_shows_all_before_and_after(folder, tmp_path, capsys):
 
 def test_interrupted_it_leaves_nothing(folder, tmp_path, stored):
     for number in range(30):
-        (folder / f"more{number}.jpg").write_bytes(photos.jpeg(300, 200))
+        (folder / f"more{number}.jpg").write_bytes(photos.jpeg(900, 600))
     process = start(
         "hili_enhance", str(folder), "--out", str(tmp_path / "results"), "--preset", "photo-4x"
     )

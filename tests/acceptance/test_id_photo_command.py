@@ -8,8 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from django_hili.imaging.encode import SourceType, encode_png
-from django_hili.imaging.id_photo import mark_of
+from django_hili.imaging.encode import SourceType, encode_jpeg, encode_png, mark_of
 from tests import photos
 
 pytestmark = pytest.mark.process
@@ -52,10 +51,22 @@ def test_a_cut_out_gets_the_background_and_keeps_the_mark(source):
     cut_out = source.with_suffix(".png")
     alpha = Image.new("L", (900, 1200), 0)
     cut_out.write_bytes(encode_png(photos.picture(900, 1200), alpha=alpha, mark=SourceType.MODEL))
-    content = make(cut_out, "--document", "cn-1-inch", "--background", "#438edb", name="out.png")
+    sheets = [source.parent / name for name in ("sheet.pdf", "sheet.png")]
+    for sheet in sheets:
+        content = make(
+            cut_out, "--document", "cn-1-inch", "--background", "#438edb", "--overwrite",
+            "--sheet", str(sheet), name="out.png",
+        )  # fmt: skip
+    assert [mark_of(sheet.read_bytes()) for sheet in sheets] == [SourceType.MODEL] * 2
     with Image.open(io.BytesIO(content)) as opened:
         assert opened.getpixel((100, 100)) == (0x43, 0x8E, 0xDB)
     assert mark_of(content) is SourceType.MODEL
+
+
+@pytest.mark.parametrize("mark", SourceType)
+def test_the_photo_of_a_document_says_what_made_it(source, mark):
+    source.write_bytes(encode_jpeg(photos.picture(900, 1200), mark=mark))
+    assert mark_of(make(source, "--document", "cn-1-inch")) is mark
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,15 @@ page = client.post("/admin/shop/photo/", {
     "action": "enhance_selected_photos", "_selected_action": [photo.pk], "confirm": "yes",
     "provider": "local", "preset": "photo-4x", "basis": "no_personal_data"}, follow=True)
 assert "1 photo is being enhanced." in page.content.decode(), page.content.decode()[-2000:]
-answer = client.post("/hili/api/v1/jobs/", {
-    "photo": SimpleUploadedFile("b.jpg", content), "operations": "sr", "scale": "2"})
+upload = lambda: {"photo": SimpleUploadedFile("b.jpg", content), "operations": "sr", "scale": "2",
+    "people_agreed": "true"}
+asked = client.post("/hili/api/v1/jobs/", upload())
+assert asked.status_code == 403, asked.content
+asked = asked.json()
+agreed = client.post(asked["consents"], {"purpose": "enhance", "version": asked["version"],
+    "notice": asked["notices"][0]["hash"], "age_band": "adult"})
+assert agreed.status_code == 201, agreed.content
+answer = client.post("/hili/api/v1/jobs/", upload())
 assert answer.status_code == 202, answer.content
 end = time.monotonic() + 120
 while PhotoJob.objects.exclude(status="done").exists() and time.monotonic() < end:

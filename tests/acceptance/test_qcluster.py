@@ -6,11 +6,10 @@ import os
 
 import pytest
 
-import django_hili
 from django_hili import queue
 from django_hili.jobs.queries import result_of
 from django_hili.models import JobStatus, PhotoJob
-from tests import photos
+from tests import people, photos
 from tests.processes import kill_group, running, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -37,13 +36,11 @@ def test_jobs_are_done_by_a_plain_qcluster(anna, photo, stored):
     from django_q.models import Failure, Success
 
     with running("qcluster"):
-        jobs = [
-            django_hili.enhance(photo, operations=["sr"], scale=2, subject=anna) for _ in range(3)
-        ]
+        jobs = [people.enhance(photo, operations=["sr"], scale=2, subject=anna) for _ in range(3)]
         wait_until(
             lambda: all(status_of(job) == JobStatus.DONE for job in jobs), what="three results"
         )
-        late = django_hili.enhance(photo, operations=["sr"], scale=2, subject=anna)
+        late = people.enhance(photo, operations=["sr"], scale=2, subject=anna)
         wait_until(lambda: status_of(late) == JobStatus.DONE, what="a fourth result")
         # The sources are deleted right behind the commit that ends a job.
         wait_until(lambda: len(stored()) == 4, what="the sources to be gone")
@@ -54,14 +51,14 @@ def test_jobs_are_done_by_a_plain_qcluster(anna, photo, stored):
 def test_a_job_whose_wake_up_was_lost_is_found_by_the_schedule(anna, photo):
     from django_q.brokers import get_broker
 
-    job = django_hili.enhance(photo, operations=["sr"], scale=2, subject=anna)
+    job = people.enhance(photo, operations=["sr"], scale=2, subject=anna)
     get_broker().purge_queue()
     with running("qcluster"):
         wait_until(lambda: status_of(job) == JobStatus.DONE, what="the schedule to find it")
 
 
 def test_kill_9_of_the_cluster_in_mid_job(anna, stored):
-    job = django_hili.enhance(photos.jpeg(900, 700), operations=["sr"], scale=4, subject=anna)
+    job = people.enhance(photos.jpeg(900, 700), operations=["sr"], scale=4, subject=anna)
     with running("qcluster", HILI_TEST_LEASE="1") as cluster:
         wait_until(
             lambda: PhotoJob.objects.filter(pk=job.pk, percent__gt=0).exists(), what="progress"
@@ -70,6 +67,7 @@ def test_kill_9_of_the_cluster_in_mid_job(anna, stored):
     assert status_of(job) == JobStatus.PROCESSING
     with running("qcluster", HILI_TEST_LEASE="1"):
         wait_until(lambda: status_of(job) == JobStatus.DONE, timeout=150, what="the second worker")
+        # The source is erased right after the job has ended.
+        wait_until(lambda: list(stored()) == [result_of(job).name], what="the source to be gone")
     job.refresh_from_db()
     assert job.attempts == 2
-    assert list(stored()) == [result_of(job).name]

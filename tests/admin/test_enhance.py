@@ -7,6 +7,7 @@ import re
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
+from django.db.models.signals import post_init
 from django.test import Client
 
 from django_hili.models import Basis, JobStatus, PhotoBatch, PhotoJob
@@ -47,6 +48,7 @@ def ask(desk, portraits, **words):
 
 CONFIRMED = {
     "confirm": "yes", "provider": "local", "preset": "photo-4x", "basis": "attestation",
+    "reason": "A signed form.",
 }  # fmt: skip
 
 
@@ -60,6 +62,7 @@ def test_the_page_to_confirm_says_what_will_be_done(desk, portraits, stored):
     assert stored() == {}
 
 
+@pytest.mark.usefixtures("atomic_requests")
 def test_confirmed_photos_are_enhanced(desk, portraits, anna, staff, work):
     page = ask(desk, portraits, **CONFIRMED).content.decode()
     assert "2 photos are being enhanced." in page
@@ -73,6 +76,27 @@ def test_confirmed_photos_are_enhanced(desk, portraits, anna, staff, work):
     listed = desk.get(f"{JOBS}?batch__id__exact={PhotoBatch.objects.get().pk}")
     assert listed.content.decode().count("hili-badge hili-done") == 2
     assert desk.get("/admin/django_hili/photobatch/").content.decode().count("2 / 2") == 1
+
+
+def test_a_batch_leads_to_its_jobs_and_every_choice_has_a_name(desk, portraits):
+    asked = ask(desk, portraits).content.decode()
+    for name in ("preset", "basis", "reason"):
+        field = re.search(rf"<fieldset(?:(?!</fieldset>).)*name=\"{name}\"", asked, re.DOTALL)[0]
+        assert "<legend" in field or f'<label for="id_{name}">' in field, name
+    ask(desk, portraits, **CONFIRMED)
+    batch = PhotoBatch.objects.get()
+    answer = desk.get(f"/admin/django_hili/photobatch/{batch.pk}/change/")
+    assert answer["Location"] == f"{JOBS}?batch__id__exact={batch.pk}"
+
+
+def test_staff_read_that_the_person_has_to_agree(desk, portraits, django_user_model):
+    stranger = django_user_model.objects.create_user("erna")
+    for portrait in portraits:
+        portrait.owner = stranger
+        portrait.save()
+    page = ask(desk, portraits, **{**CONFIRMED, "basis": "consent"}).content.decode()
+    assert "The person has to say how old they are, and agree" in page
+    assert "record the answer" not in page
 
 
 def test_nothing_happens_until_every_choice_is_made(desk, portraits):
@@ -96,6 +120,30 @@ def test_rows_without_a_photo_are_refused(desk, anna):
     empty = Portrait.objects.create(owner=anna, title="Nobody")
     page = ask(desk, [empty]).content.decode()
     assert "rows that have a photo" in page
+
+
+def test_of_a_selection_that_is_too_large_no_more_is_read_than_shows_that(
+    desk, anna, portraits, settings
+):
+    settings.HILI = {"LIMITS": {"MAX_PHOTOS_PER_BATCH": 2}}
+    more = [Portrait(owner=anna, title=str(n), image=portraits[0].image.name) for n in range(30)]
+    Portrait.objects.bulk_create(more)
+    read = []
+
+    def count(instance, **_):
+        read.append(instance)
+
+    post_init.connect(count, sender=Portrait)
+    try:
+        answer = desk.post(LIST, {
+            "action": "enhance_selected_photos", "select_across": "1",
+            "_selected_action": [portraits[0].pk],
+        })  # fmt: skip
+    finally:
+        post_init.disconnect(count, sender=Portrait)
+    assert answer.status_code == 302
+    assert "Choose between 1 and 2 rows" in desk.get(LIST).content.decode()
+    assert len(read) == 3
 
 
 def test_the_action_needs_its_permission(portraits, django_user_model):
@@ -175,6 +223,10 @@ def test_a_waiting_job_can_be_cancelled(desk, portraits, stored):
     keys = [str(pk) for pk in PhotoJob.objects.values_list("pk", flat=True)]
     data = {"action": "cancel_selected", "_selected_action": keys}
     page = desk.post(JOBS, data, follow=True).content.decode()
+    assert "What a provider has charged stays charged." in page
+    assert set(PhotoJob.objects.values_list("status", flat=True)) == {JobStatus.QUEUED}
+    page = desk.post(JOBS, {**data, "confirm": "yes"}, follow=True).content.decode()
+    assert "Nothing was charged." in page
     assert "2 photo jobs were cancelled." in page
     assert set(PhotoJob.objects.values_list("status", flat=True)) == {JobStatus.CANCELLED}
     assert stored() == {}

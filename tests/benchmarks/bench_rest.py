@@ -16,9 +16,8 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-import django_hili
 from django_hili.models import Media, PhotoJob
-from tests import photos
+from tests import people, photos
 from tests.benchmarks.conftest import compare
 from tests.host.models import Portrait
 
@@ -65,7 +64,7 @@ def call(anna, settings):
     settings.ROOT_URLCONF = __name__
     clear_url_caches()
     client = Client()
-    client.force_login(anna)
+    client.force_login(people.agree(anna))
     cookies = SimpleCookie(client.cookies).output(header="", sep=";")
     handler = WSGIHandler()
     token = "x" * 32
@@ -112,7 +111,7 @@ def two_megabytes() -> bytes:
 
 def test_post_of_a_checked_photo(call, say):
     photo = two_megabytes()
-    body = form(photo, operations="sr", scale="2")
+    body = form(photo, operations="sr", scale="2", people_agreed="yes")
     assert call("POST", "/hili/api/v1/jobs/", body) == 202
     assert call("POST", "/bare/upload/", body) == 201
     ours, bare = compare(
@@ -128,7 +127,7 @@ def test_post_of_a_checked_photo(call, say):
 
 
 def test_a_page_of_fifty_jobs(call, say, anna, django_assert_num_queries):
-    job = django_hili.enhance(photos.jpeg(), preset="photo-4x", subject=anna)
+    job = people.enhance(photos.jpeg(), preset="photo-4x", subject=anna)
     columns = {f.attname: getattr(job, f.attname) for f in PhotoJob._meta.concrete_fields}
     columns |= {"status": "done", "steps": [{"operation": "sr", "method": "net", "confidence": 1}]}
     jobs = PhotoJob.objects.bulk_create(

@@ -24,20 +24,26 @@ def say(capsys):
     return line
 
 
-def seconds(work: Callable[[], object], *, rounds: int) -> float:
+def seconds(
+    work: Callable[[], object], *, rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """The median seconds one call takes, after one call to warm up."""
     work()
     gc.collect()
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = clock()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return statistics.median(times)
 
 
 def compare(
-    ours: Callable[[], object], limit: Callable[[], object], *, rounds: int
+    ours: Callable[[], object],
+    limit: Callable[[], object],
+    *,
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[float, float]:
     """Median seconds of both, measured in turns so that a busy machine disturbs both alike."""
     ours()
@@ -46,7 +52,7 @@ def compare(
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for work, kept in ((ours, times[0]), (limit, times[1])):
-            start = time.perf_counter()
+            start = clock()
             work()
-            kept.append(time.perf_counter() - start)
+            kept.append(clock() - start)
     return statistics.median(times[0]), statistics.median(times[1])

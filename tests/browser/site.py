@@ -34,8 +34,9 @@ STOP_PATIENCE = 40
 class Site:
     """The example site on a free port, with its data in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
+        self._extra = environment
         self.address = f"http://127.0.0.1:{_free_port()}"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.manage("migrate", "--verbosity", "0")
@@ -118,13 +119,14 @@ class Site:
             "HILI_DEMO_DIR": str(self.folder),
             "HILI_DEMO_DEBUG": "0",
             "PYTHONUNBUFFERED": "1",
+            **self._extra,
         }
 
 
 @contextmanager
-def running_site(folder: Path) -> Iterator[Site]:
+def running_site(folder: Path, **environment: str) -> Iterator[Site]:
     """Give a running site without a worker, and stop everything afterwards."""
-    site = Site(folder)
+    site = Site(folder, **environment)
     try:
         site.start_pages()
         yield site

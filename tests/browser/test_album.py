@@ -24,7 +24,17 @@ def upload(page: Page, site: Site, photo: Path, *, title: str = "A portrait") ->
     page.goto(f"{site.address}/photos/new/")
     page.set_input_files("[name=image]", str(photo))
     page.fill("[name=title]", title)
+    agree(page)
     page.get_by_role("button", name="Add and enhance").click()
+
+
+def agree(page: Page) -> None:
+    """Answer what is asked of a person before a photo is enhanced: all that is on the page."""
+    age = page.locator("[name=age][value=adult]")
+    if age.count():
+        age.check()
+    for box in page.locator("main input[type=checkbox]").all():
+        box.check()
 
 
 def wait_until_enhanced(page: Page) -> None:
@@ -176,6 +186,31 @@ def test_a_bad_upload_is_explained_and_not_stored(
     expect(page.get_by_text("There is no photo here yet.")).to_be_visible()
 
 
+def test_a_minor_is_told_what_to_do_and_nothing_is_written_down(
+    site: Site, visit: Visit, person: str
+) -> None:
+    page = visit(person)
+    page.goto(f"{site.address}/photos/new/")
+    page.set_input_files("[name=image]", str(SAMPLE))
+    agree(page)
+    page.locator("[name=age][value=minor]").check()
+    page.get_by_role("button", name="Add and enhance").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The photo was not stored.")
+    expect(alert).to_contain_text("A parent or guardian has to agree first")
+    said = site.manage(
+        "shell", "--verbosity", "0", "-c",
+        "from django.contrib.auth import get_user_model as model; "
+        "from django_hili.models import Consent, Subject; "
+        f"key = str(model().objects.get(username={person!r}).pk); "
+        "refs = Subject.objects.filter(user_key=key).values_list('ref'); "
+        "print(len(refs), Consent.objects.filter(subject_ref__in=refs).count())",
+    )  # fmt: skip
+    assert said.split() == ["0", "0"]
+    alert.get_by_role("link", name="Ask as a guardian").click()
+    expect(page.get_by_label("What is it about?")).to_be_visible()
+
+
 def test_nothing_of_the_upload_but_the_picture_is_stored(
     site: Site, visit: Visit, person: str, tmp_path: Path
 ) -> None:
@@ -223,6 +258,50 @@ def test_the_page_says_which_language_it_is_in(site: Site, visit: Visit) -> None
     page.select_option("#language", "fr")
     page.get_by_role("button", name="Change").click()
     expect(page.locator("html")).to_have_attribute("lang", "fr")
+
+
+def test_a_refused_form_can_be_reloaded_and_read_in_another_language(
+    site: Site, visit: Visit, person: str
+) -> None:
+    page = visit(person)
+    upload(page, site, SAMPLE)
+    wait_until_enhanced(page)
+    photo = page.url
+    page.get_by_text("Enhance in another way").click()
+    button = page.locator("form[action$='/enhance/'] button")
+    button.evaluate("button => button.form.noValidate = true")
+    button.click()
+    page.wait_for_url(photo + "enhance/")
+    page.select_option("#language", "fr")
+    page.locator("footer button").click()
+    page.wait_for_url(photo)
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    for part in ("enhance/", "delete/"):
+        page.goto(photo + part)
+        assert page.url == photo
+    expect(page.locator(".state-done")).to_be_visible()
+
+
+def test_a_page_that_is_too_old_or_too_large_is_answered_in_a_page(
+    site: Site, visit: Visit, person: str
+) -> None:
+    page = visit(person)
+    answer = page.request.post(site.address + "/photos/new/", form={"title": "x"})
+    assert answer.status == 403
+    assert "was too old" in answer.text()
+    fields = {f"field{n}": "x" for n in range(1100)}
+    answer = page.request.post(
+        site.address + "/photos/new/", form={"csrfmiddlewaretoken": _csrf(page), **fields}
+    )
+    assert answer.status == 400
+    assert "Go back and send it again." in answer.text()
+
+
+def test_reading_the_policy_sets_no_cookie(site: Site, visit: Visit) -> None:
+    page = visit()
+    page.goto(f"{site.address}/hili/privacy/policy/")
+    expect(page.get_by_text("sets no cookie of its own")).to_be_visible()
+    assert page.context.cookies() == []
 
 
 def _csrf(page: Page) -> str:

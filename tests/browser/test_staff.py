@@ -36,10 +36,10 @@ def test_staff_confirm_first_and_follow_the_job(site: Site, visit: Visit, person
     expect(summary).to_contain_text("The results are kept until")
 
     page.get_by_label("Repair and double the size").check()
-    page.get_by_label("The person in the photo asked for it").check()
+    page.get_by_label("The person agreed, and so did everybody shown").check()
     page.get_by_role("button", name="Enhance", exact=True).click()
     expect(page.locator(".messagelist")).to_contain_text("1 photo is being enhanced.")
-    page.get_by_role("link", name="Follow them").click()
+    page.get_by_role("link", name="Follow it").click()
     page.locator(".field-short_id a").click()
 
     # The page of a job that is still moving looks again by itself.

@@ -1,4 +1,5 @@
-"""Feeds broken photos to the door and to the engine, and looks that both always answer.
+"""Feeds broken photos to the door and to the engine, and looks that both always answer; to the
+engine a second time as scratch masks.
 
 `python -m tests.fuzz.run --cases 10000` is the whole run (`make fuzz`). A case is its number:
 `--first 4711 --cases 1` runs one again, and `--keep FOLDER` writes it to a file to look at.
@@ -25,6 +26,7 @@ TIME_LIMIT = 20.0
 """Seconds for one photo, at the door and in the engine."""
 MEMORY_LIMIT = 1024**3
 MAX_MEGAPIXELS = 4
+SIDES = ("door", "engine", "mask")
 _BLOCK = 250
 _KILLED = {"photo_unreadable", "engine_crashed", "engine_timed_out", "internal_error"}
 """Codes that answer for a process that broke: allowed, and worth a look each."""
@@ -35,12 +37,12 @@ class Report:
     """What came of a run."""
 
     outcomes: dict[str, Counter[str]] = field(
-        default_factory=lambda: {"door": Counter(), "engine": Counter()}
+        default_factory=lambda: {side: Counter() for side in SIDES}
     )
     killed: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    slowest: dict[str, float] = field(default_factory=lambda: {"door": 0.0, "engine": 0.0})
-    peak_mb: dict[str, int] = field(default_factory=lambda: {"door": 0, "engine": 0})
+    slowest: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SIDES, 0.0))
+    peak_mb: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
 
     def note(self, side: str, number: int, name: str, outcome: str, seconds: float) -> None:
         """Count one answer; remember it where it is not what it should be."""
@@ -161,30 +163,38 @@ async def _engine(numbers: list[int], report: Report) -> None:
     try:
         for number in numbers:
             name, content = case(number)
-            started = time.monotonic()
-            outcome = await _enhance_one(provider, content)
-            report.note("engine", number, name, outcome, time.monotonic() - started)
-            for process in provider._idle:
-                report.peak_mb["engine"] = max(report.peak_mb["engine"], _peak_mb(process.pid))
+            for side in ("engine", "mask"):
+                started = time.monotonic()
+                outcome = await _enhance_one(provider, content, is_mask=side == "mask")
+                report.note(side, number, name, outcome, time.monotonic() - started)
+                for process in provider._idle:
+                    report.peak_mb[side] = max(report.peak_mb[side], _peak_mb(process.pid))
     finally:
         await provider.aclose()
 
 
-async def _enhance_one(provider, content: bytes) -> str:
+async def _enhance_one(provider, content: bytes, *, is_mask: bool) -> str:
     from django_hili.exceptions import HiliError
     from django_hili.providers.base import Photo
     from django_hili.vocabulary import Enhancement, Operation
+    from tests import photos
     from tests.fuzz.mutate import can_be_shown
 
+    if is_mask:
+        photo = Photo(photos.jpeg(), "image/jpeg", mask=content, wants_mask=True)
+        wish = Enhancement((Operation.SCRATCH,))
+    else:
+        photo = Photo(content, "image/jpeg")
+        wish = Enhancement((Operation.SR,), scale=2)
     try:
-        made = await provider.enhance(
-            Photo(content, "image/jpeg"), Enhancement((Operation.SR,), scale=2), lambda *_: None
-        )
+        made = await provider.enhance(photo, wish, lambda *_: None)
         size = can_be_shown(made.content)
     except HiliError as error:
         return error.code.value
     except Exception as error:  # noqa: BLE001 - what is not a code is what we look for
         return f"BROKEN ({type(error).__name__})"
+    if is_mask and can_be_shown(made.mask) != size:
+        return "BROKEN (mask)"
     return "a photo" if size == (made.width, made.height) else "BROKEN (size)"
 
 

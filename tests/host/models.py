@@ -15,3 +15,10 @@ class Portrait(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Headshot(Portrait):
+    """A portrait under another name."""
+
+    class Meta:
+        proxy = True

@@ -163,7 +163,7 @@ def test_the_door_refuses_size_before_it_decodes():
 
 
 def test_without_a_process_it_is_not_the_photos_fault(monkeypatch):
-    monkeypatch.setattr(apart, "_interpreter", lambda: "/nowhere/python")
+    monkeypatch.setattr(apart, "interpreter", lambda: "/nowhere/python")
     with pytest.raises(ProviderError) as refusal:
         clean.clean(APART["webp"], max_megapixels=40)
     assert refusal.value.code == Code.ENGINE_UNAVAILABLE

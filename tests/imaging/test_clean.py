@@ -8,10 +8,13 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidPhotoError
 from django_hili.imaging.clean import clean
+from django_hili.imaging.encode import SourceType, mark_of
+from django_hili.imaging.marking import marked
 from tests import photos
 
 SEEDED = {
@@ -27,6 +30,9 @@ def pixels(content: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", SEEDED)
+@pytest.mark.clause(
+    "AIART-1.2.2", "PIXEL-1.1.2.2", "PIXEL-1.1.2.5", "MIAO-2.1a", "HILI-1.3.2", "HILI-0.3"
+)
 def test_nothing_personal_is_left(kind):
     content = SEEDED[kind]
     planted = [word for word in photos.CANARIES.values() if word.encode() in content]
@@ -37,6 +43,25 @@ def test_nothing_personal_is_left(kind):
     opened = Image.open(io.BytesIO(cleaned))
     assert not dict(opened.getexif())
     assert not {"comment", "xmp", "icc_profile", "exif"} & set(opened.info)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("mark", SourceType)
+def test_what_made_the_photo_is_told_beside_it_and_nothing_else_of_its_xmp(kind, mark):
+    told = mark.xmp.replace(b"<rdf:Description ", b'<rdf:Description dc:creator="Anna Canary" ')
+    options = {"tiffinfo": {700: told}} if kind == "TIFF" else {"xmp": told}
+    if kind == "PNG":
+        options = {"pnginfo": PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", told.decode())
+    content = photos.saved(photos.picture(), kind, **options)
+    assert b"Anna Canary" in content
+    cleaned = clean(content, max_megapixels=40)
+    assert cleaned.mark is mark
+    assert mark_of(cleaned.content) is None
+    again = marked(cleaned)
+    assert mark_of(again) is mark
+    assert mark.xmp in again
+    assert b"Canary" not in again
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png"])

@@ -7,8 +7,9 @@ import io
 import pytest
 from PIL import Image
 
+from django_hili.imaging.decode import decode
 from django_hili.imaging.encode import SourceType, encode_jpeg, encode_png
-from tests.photos import picture
+from tests.photos import picture, saved
 
 
 @pytest.mark.parametrize("mark", SourceType)
@@ -23,6 +24,17 @@ def test_resolution_and_mark_are_written(encode, mark):
     assert f'DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{mark.value}"' in (
         packet.decode()
     )
+
+
+@pytest.mark.parametrize(("came_with", "is_finer"), [(98, True), (92, False), (60, False)])
+def test_writing_takes_no_more_away_than_was_taken_before(came_with, is_finer):
+    source = Image.open(io.BytesIO(saved(picture(), "JPEG", quality=came_with)))
+    tables = decode(saved(picture(), "JPEG", quality=came_with), max_megapixels=1).tables
+    assert tables == source.quantization
+    written = Image.open(io.BytesIO(encode_jpeg(picture(), tables=tables)))
+    plain = Image.open(io.BytesIO(encode_jpeg(picture())))
+    assert written.quantization == (source if is_finer else plain).quantization
+    assert (written.quantization == plain.quantization) is not is_finer
 
 
 def test_colour_is_not_subsampled():

@@ -6,13 +6,13 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, JpegImagePlugin
 
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidOptionsError
 from django_hili.imaging.documents import DOCUMENTS, MM_PER_INCH
-from django_hili.imaging.encode import SourceType
-from django_hili.imaging.id_photo import FaceBox, make_id_photo, mark_of
+from django_hili.imaging.encode import SourceType, encode_jpeg, mark_of
+from django_hili.imaging.id_photo import FaceBox, make_id_photo
 from tests import photos
 
 FACE = FaceBox(1050, 750, 1500, 1350)
@@ -128,9 +128,8 @@ def test_the_best_quality_that_fits_is_found():
     assert len(made.content) <= limit * 1000
     assert 50 <= made.quality < 95
     # One step better would be too large.
-    better = io.BytesIO()
-    made.pixels.save(better, "JPEG", quality=made.quality + 1, subsampling=0, dpi=(300, 300))
-    assert len(better.getvalue()) > limit * 1000
+    better = encode_jpeg(made.pixels, quality=made.quality + 1, dpi=300, optimize=True)
+    assert len(better) > limit * 1000
 
 
 def test_a_documents_own_limit_holds():
@@ -138,6 +137,24 @@ def test_a_documents_own_limit_holds():
     assert len(make_id_photo(grain, document=DOCUMENTS["us-passport"]).content) > 240_000
     made = make_id_photo(grain, document=DOCUMENTS["us-visa-digital"])
     assert len(made.content) <= 240_000
+
+
+def test_less_colour_is_tried_before_a_size_is_refused():
+    noise = Image.fromarray(np.random.default_rng(3).integers(0, 255, (600, 600, 3), np.uint8))
+    document = DOCUMENTS["cn-1-inch"]
+    full = make_id_photo(noise, document=document)
+    worst = {"dpi": 300, "quality": 50, "optimize": True}
+    sizes = [len(encode_jpeg(full.pixels, subsampling=s, **worst)) for s in (0, 2)]
+    made = make_id_photo(noise, document=document, max_kb=sum(sizes) // 2000)
+    assert len(made.content) <= sum(sizes) // 2 < sizes[0]
+    for content, sampling in ((full.content, 0), (made.content, 2)):
+        with Image.open(io.BytesIO(content)) as opened:
+            assert JpegImagePlugin.get_sampling(opened) == sampling
+
+
+def test_a_chinese_passport_photo_is_as_small_as_the_service_asks():
+    grain = Image.fromarray(np.random.default_rng(3).integers(60, 200, (800, 600, 3), np.uint8))
+    assert len(make_id_photo(grain, document=DOCUMENTS["cn-passport"]).content) <= 80_000
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png"])

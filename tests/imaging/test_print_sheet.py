@@ -7,11 +7,12 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PdfParser
 
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidOptionsError
 from django_hili.imaging.documents import DOCUMENTS, Document
+from django_hili.imaging.encode import SourceType, mark_of
 from django_hili.imaging.print_sheet import PAPERS, encode_sheet, find_paper, lay_out
 
 COLOUR = (10, 140, 60)
@@ -78,6 +79,28 @@ def test_the_png_says_its_resolution():
     with Image.open(io.BytesIO(encode_sheet(sheet, dpi=document.dpi, file_format="png"))) as opened:
         assert round(opened.info["dpi"][0]) == 300
         assert {opened.width, opened.height} == {2480, 3508}
+
+
+@pytest.mark.parametrize("file_format", ["png", "pdf"])
+@pytest.mark.parametrize("mark", SourceType)
+def test_a_sheet_carries_the_mark_of_its_photo(file_format, mark):
+    sheet, document = sheet_of("cn-1-inch", "10x15")
+    plain = encode_sheet(sheet, dpi=document.dpi, file_format=file_format)
+    marked = encode_sheet(sheet, dpi=document.dpi, file_format=file_format, mark=mark)
+    assert mark_of(plain) is None
+    assert mark_of(marked) is mark
+
+
+def test_the_marked_pdf_is_a_sound_pdf():
+    """Pillow's own reader follows the update: catalogue, metadata and the page are all there."""
+    sheet, document = sheet_of("cn-1-inch", "10x15")
+    made = encode_sheet(sheet, dpi=document.dpi, file_format="pdf", mark=SourceType.MODEL)
+    with PdfParser.PdfParser(buf=bytearray(made)) as read:
+        assert len(read.pages) == 1
+        reference = read.root[b"Metadata"]
+        offset = read.xref_table[reference.object_id][0]
+    assert made[offset:].startswith(b"%d 0 obj" % reference.object_id)
+    assert SourceType.MODEL.xmp in made[offset:]
 
 
 def test_what_does_not_fit_and_what_is_no_paper_is_refused():

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import django_hili
 from django_hili.codes import Code
-from django_hili.models import JobStatus, Media
-from tests import photos
+from django_hili.models import JobStatus, Media, PhotoJob
+from tests import people, photos
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -26,10 +25,22 @@ REFUSED = [
 
 @pytest.mark.parametrize(("content", "code"), REFUSED)
 def test_a_cut_out_that_cannot_be_honest_is_refused(anna, work, stored, content, code):
-    job = django_hili.enhance(content, operations=["bg"], background="white", subject=anna)
+    job = people.enhance(content, operations=["bg"], background="white", subject=anna)
     work()
     job.refresh_from_db()
     assert (job.status, job.code) == (JobStatus.FAILED, code)
     assert job.failure_sentence.endswith(".")
     assert stored() == {}
     assert not Media.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (Code.RESULT_TOO_LARGE, "larger than 5000 pixels on a side"),
+        (Code.PHOTO_TOO_MANY_PIXELS, "more than 12 megapixels"),
+    ],
+)
+def test_a_job_that_failed_for_a_limit_names_the_limit(settings, code, said):
+    settings.HILI = {"LIMITS": {"MAX_RESULT_SIDE": 5000, "MAX_MEGAPIXELS": 12}}
+    assert said in PhotoJob(code=code.value).failure_sentence

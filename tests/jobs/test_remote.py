@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 
 import pytest
+from django.utils import timezone
 from PIL import Image
 
-import django_hili
 from django_hili.codes import Code
+from django_hili.jobs.moves import breakers, send
 from django_hili.jobs.queries import result_of
+from django_hili.jobs.worker import poll, remote
 from django_hili.media import vault
 from django_hili.models import (
     Breaker,
@@ -21,8 +24,10 @@ from django_hili.models import (
     ProviderState,
     SendState,
 )
-from django_hili.privacy.sweep import sweep
-from tests import photos
+from django_hili.privacy.erasure.sweep import sweep
+from django_hili.providers.hili import HiliProvider
+from django_hili.providers.registry import capabilities_of
+from tests import people, photos
 from tests.vendors import charges, vendor_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -37,7 +42,7 @@ def vendor(request, settings):
 
 def send_one(user, **words) -> PhotoJob:
     wishes = words or {"operations": ["repair"]}
-    return django_hili.enhance(photos.jpeg(), subject=user, **wishes)
+    return people.enhance(photos.jpeg(), subject=user, **wishes)
 
 
 def uploads(vendor) -> int:
@@ -62,12 +67,14 @@ def test_there_and_back(anna, vendor, work, stored):
     assert b"compositeWithTrainedAlgorithmicMedia" in vault.read(result)
 
 
-def test_the_vendors_handle_is_forgotten_with_the_vendors_copy(anna, vendor, work):
+def test_the_vendors_handle_is_forgotten_once_it_is_known_what_became_of_its_copy(
+    anna, vendor, work
+):
     send_one(anna)
     work()
     row = Disclosure.objects.get()
     assert row.handle
-    sweep(row.vendor_due_at)
+    sweep(row.vendor_due_at + dt.timedelta(hours=25))  # nobody could be asked meanwhile
     row.refresh_from_db()
     assert (row.handle, row.charged) == ("", True)
 
@@ -84,7 +91,7 @@ def test_many_at_once_each_once(anna, vendor, work):
 
 
 def test_no_credits_wait_and_do_not_fail(anna, vendor, work, monkeypatch):
-    from django_hili.jobs import breakers
+    from django_hili.jobs.moves import breakers
 
     monkeypatch.setattr(breakers, "_FIRST_PAUSE", dict.fromkeys(Breaker, 1.0))
     monkeypatch.setattr(breakers, "_LONGEST_PAUSE", 1.0)
@@ -98,6 +105,30 @@ def test_no_credits_wait_and_do_not_fail(anna, vendor, work, monkeypatch):
     assert ProviderState.objects.get().breaker == Breaker.CLOSED
     refused = Disclosure.objects.filter(state=SendState.REFUSED)
     assert set(refused.values_list("charged", flat=True)) == {False}
+
+
+def test_a_scale_may_be_left_to_the_vendor(anna, vendor, work):
+    job = people.enhance(photos.jpeg(), operations=["sr"], subject=anna)
+    work()
+    job.refresh_from_db()
+    assert (job.status, job.scale) == (JobStatus.DONE, None)
+    assert result_of(job).width
+
+
+def test_no_photo_begins_to_leave_while_the_vendor_said_to_wait(anna, vendor, work):
+    vendor.control.fault("slow", "uploads", seconds=0.5)
+    vendor.control.fault("rate_limited", "uploads", times=1, skip=3, retry_after=5)
+    for _ in range(30):
+        send_one(anna)
+    report = work()
+    assert report.done == charges(vendor) == 30
+    told = Disclosure.objects.get(vendor_words__contains="429").answered_at
+    passed = Disclosure.objects.filter(passed_at__gt=told).values_list("passed_at", flat=True)
+    after = [(moment - told).total_seconds() for moment in passed]
+    # Those that were on their way already arrive.
+    assert [seconds for seconds in after if 2 < seconds < 5] == []
+    assert len([seconds for seconds in after if seconds < 2]) < 8
+    assert len(after) > 15
 
 
 def test_a_lost_answer_is_held_and_not_sent_again(anna, vendor, work):
@@ -124,6 +155,60 @@ def test_where_downloads_are_charged_a_lost_answer_is_sent_again(anna, vendor, w
     assert charges(vendor) == 1
 
 
+@pytest.mark.parametrize("vendor", ["download"], indirect=True)
+@pytest.mark.parametrize("trouble", [None, "cut_short"])
+def test_where_downloads_are_charged_the_ledger_says_what_was_paid(anna, vendor, work, trouble):
+    if trouble:
+        vendor.control.fault(trouble, "file", times=1)
+    job = send_one(anna)
+    assert Disclosure.objects.filter(charged=True).count() == 0
+    work()
+    job.refresh_from_db()
+    assert job.status == JobStatus.DONE
+    assert (charges(vendor), Disclosure.objects.get(job=job).charged) == (1, True)
+
+
+@pytest.mark.parametrize("vendor", ["download"], indirect=True)
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [("http_error", {"status": 404}), ("wrong_file", {"what": "text"}), ("cut_short", {})],
+)
+def test_a_result_that_was_granted_and_never_came_is_paid_all_the_same(
+    anna, vendor, work, monkeypatch, trouble, words
+):
+    monkeypatch.setattr(remote, "OUTAGES", frozenset())
+    vendor.control.fault(trouble, "file", **words)
+    job = send_one(anna)
+    work()
+    job.refresh_from_db()
+    assert job.status == JobStatus.FAILED
+    assert (charges(vendor), Disclosure.objects.get().charged) == (1, True)
+
+
+@pytest.mark.parametrize("fails", ["secret_key", "third_code"])
+def test_a_secret_that_cannot_be_had_now_is_waited_for(anna, vendor, work, settings, fails):
+    options = settings.HILI["PROVIDERS"]["hili"]["OPTIONS"]
+    given, asked = options[fails], []
+
+    def giver() -> str:
+        asked.append(True)
+        if len(asked) <= 8:
+            raise ConnectionError("vault.example.org said hvs.CAESI")
+        return given
+
+    options[fails] = giver
+    jobs = [send_one(anna) for _ in range(3)]
+    real, pauses = breakers._pause, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(breakers, "_pause", lambda *a: pauses.append(real(*a)) or 0.2)
+        work()
+    assert min(pauses) >= 60
+    assert set(PhotoJob.objects.values_list("status", "code")) == {(JobStatus.DONE, "")}
+    assert charges(vendor) == len(jobs)
+    words = "".join(Disclosure.objects.values_list("vendor_words", flat=True))
+    assert "hvs" not in words
+
+
 def test_a_photo_the_vendor_cannot_read_fails_and_costs_nothing(anna, vendor, work):
     vendor.control.fault("errno", "uploads", times=1, errno=9009)
     job = send_one(anna)
@@ -147,6 +232,34 @@ def test_hiccups_after_the_send_cost_nothing(anna, vendor, work, kind, endpoint)
     job.refresh_from_db()
     assert job.status == JobStatus.DONE
     assert charges(vendor) == 1
+
+
+def test_a_paid_photo_outlives_many_answers_that_say_nothing(anna, vendor, work, monkeypatch):
+    monkeypatch.setattr(poll, "TICK", 0.1)
+    monkeypatch.setattr(poll.random, "uniform", lambda least, _most: least)
+    vendor.control.fault("broken_json", "download", times=5)
+    job = send_one(anna)
+    work()
+    job.refresh_from_db()
+    assert job.status == JobStatus.DONE
+    assert charges(vendor) == 1
+
+
+def test_a_result_waits_as_long_as_the_vendor_says(anna, vendor, work, monkeypatch):
+    waits = []
+    ask_later = poll.InFlight.ask_later
+
+    def remembered(photo, failures, told=None):
+        waits.append(told)
+        ask_later(photo, failures, told)
+
+    monkeypatch.setattr(poll.InFlight, "ask_later", remembered)
+    vendor.control.fault("rate_limited", "download", retry_after=2, times=1)
+    job = send_one(anna)
+    work()
+    job.refresh_from_db()
+    assert job.status == JobStatus.DONE
+    assert waits == [2.0]
 
 
 def test_a_picture_the_vendor_fails_fails_the_job(anna, vendor, work):
@@ -177,11 +290,7 @@ def test_a_result_at_a_foreign_address_is_refused(anna, vendor, work):
 
 
 def test_a_result_the_vendor_is_about_to_delete_is_given_up(anna, vendor, work, monkeypatch):
-    import datetime as dt
-
-    from django_hili.jobs import remote
-
-    monkeypatch.setattr(remote, "SAFETY", dt.timedelta(hours=2))
+    monkeypatch.setattr(poll, "SAFETY", dt.timedelta(hours=2))
     vendor.control.processing(30)
     job = send_one(anna)
     work()
@@ -200,3 +309,39 @@ def test_nothing_secret_is_written_down(anna, vendor, work, caplog):
     for secret in (vendor.secret_key, vendor.base_url, f":{vendor.port}"):
         assert secret.encode() not in kept
         assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("attempts", [1, 3, 30])
+def test_a_free_send_without_an_answer_goes_out_again_after_a_pause(anna, attempts, settings):
+    with vendor_for(settings, charging="download"):
+        job = send_one(anna)
+        now = timezone.now()
+        PhotoJob.objects.update(status=JobStatus.SENDING, token=1, attempts=attempts)
+        job.refresh_from_db()
+        capabilities = capabilities_of("hili")
+        row = send.intend(jobs=[job], sizes={job.pk: 1}, capabilities=capabilities, now=now)[job.pk]
+        send.doubt_that_is_free(job=job, send=row, words="", now=now)
+        job.refresh_from_db()
+        assert job.status == JobStatus.QUEUED
+        pause = dt.timedelta(seconds={1: 2, 3: 8, 30: 64}[attempts])
+        assert job.due_at - now == pause
+
+
+def test_a_provider_that_breaks_after_a_free_send_does_not_send_it_again_and_again(
+    anna, settings, work, monkeypatch
+):
+    sent = []
+
+    async def breaks(self, upload, enhancement, *, barrier):
+        sent.append(True)
+        await barrier()
+        raise RuntimeError
+
+    monkeypatch.setattr(HiliProvider, "send", breaks)
+    with vendor_for(settings, charging="download"):
+        job = send_one(anna)
+        work(time_cap=dt.timedelta(seconds=3))
+    job.refresh_from_db()
+    assert (len(sent), job.status, job.code) == (1, JobStatus.FAILED, Code.INTERNAL_ERROR)
+    row = Disclosure.objects.get()
+    assert (row.state, row.charged) == (SendState.UNKNOWN, False)

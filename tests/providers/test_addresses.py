@@ -310,6 +310,18 @@ TRAPS = [
     "http://example.org@127.0.0.1:{port}/x.jpg",
     "http://127.0.0.1:{port}\\@example.org/x.jpg",
     "ftp://127.0.0.1:{port}/x.jpg",
+    "gopher://127.0.0.1:{port}/x.jpg",
+    "file://127.0.0.1:{port}/etc/passwd",
+    # the same machine in other notations
+    "http://2130706433:{port}/x.jpg",
+    "http://0x7f000001:{port}/x.jpg",
+    "http://0177.0.0.1:{port}/x.jpg",
+    "http://0.0.0.0:{port}/x.jpg",
+    "http://[::]:{port}/x.jpg",
+    "http://[::ffff:7f00:1]:{port}/x.jpg",
+    "http://[2002:7f00:1::]:{port}/x.jpg",
+    "http://[64:ff9b::7f00:1]:{port}/x.jpg",
+    "http://[::1%25lo]:{port}/x.jpg",
 ]
 
 

@@ -76,6 +76,7 @@ SCRIPTS = [
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.clause("HILI-API-2", "HILI-API-5", "HILI-API-9", "HILI-FR-2")
 def test_nothing_tells(script: Script, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11"):
@@ -153,6 +154,7 @@ def test_the_sites_own_use_of_httpx_is_logged_as_before(caplog: pytest.LogCaptur
     assert any("/of-the-site" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.clause("HILI-API-2")
 def test_options_are_read_into_a_value_that_does_not_show_them() -> None:
     setup = Reader({"third_code": THIRD_CODE, "secret_key": SECRET}).read()
     assert SECRET not in repr(setup)

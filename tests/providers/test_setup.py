@@ -87,6 +87,7 @@ def test_the_least_that_is_needed() -> None:
         ({"secret": "x"}, "secret"),
     ],
 )
+@pytest.mark.clause("HILI-API-4", "MIAO-7.3a", "HILI-5a", "AIART-4.2.1b", "PIXEL-4.1a", "MIAO-2.1d")
 def test_each_problem_is_named(more: Mapping[str, Any], word: str) -> None:
     found = problems(**more)
     assert len(found) == 1
@@ -202,6 +203,7 @@ WIRE = [
 
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize(("asked", "fields"), WIRE)
+@pytest.mark.clause("HILI-3.1.1b", "PIXEL-5.1b", "HILI-API-8")
 def test_version_2_on_the_wire(asked: Enhancement, fields: Mapping[str, str]) -> None:
     parts = _sent(HiliProvider, asked)
     assert {name: parts[name].decode() for name in fields} == fields
@@ -226,6 +228,7 @@ V1_WIRE = [
 
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize(("asked", "fields"), V1_WIRE)
+@pytest.mark.clause("HILI-3.1.1b", "PIXEL-5.1b", "HILI-API-8")
 def test_version_1_on_the_wire(asked: Enhancement, fields: Mapping[str, str]) -> None:
     parts = _sent(HiliV1Provider, asked)
     assert set(parts) == {"third_code", "file", *fields}
@@ -293,3 +296,26 @@ def _sent(kind: type[HiliProvider | HiliV1Provider], asked: Enhancement) -> dict
             return vendor.exchanges[0]
 
     return parts_of(run(journey()))
+
+
+@pytest.mark.parametrize(
+    ("more", "codes"),
+    [
+        ({}, []),
+        ({"base_url": "https://photos.example.org"}, []),
+        ({"base_url": "http://photos.example.org", "allow_http": True}, ["plain_http"]),
+        ({"allow_http": True}, ["plain_http"]),
+        ({"base_url": "http://127.0.0.1:8090"}, ["vendor_is_this_machine"]),
+        ({"base_url": "http://[::1]:8090"}, ["vendor_is_this_machine"]),
+    ],
+)
+@pytest.mark.clause("HILI-API-4")
+def test_what_works_and_is_unsafe_is_said(more: dict[str, Any], codes: list[str]) -> None:
+    provider = HiliProvider("hili", {**GOOD, **more})
+    assert provider.problems() == ()
+    assert [caution.code for caution in provider.cautions()] == codes
+
+
+def test_what_must_never_be_written_down_can_be_asked_for() -> None:
+    provider = HiliProvider("hili", {**GOOD, "secret_key": lambda: "from-a-store"})
+    assert provider.secrets() == ("from-a-store", "sdkphoto.fangtangtv.com")

@@ -99,6 +99,7 @@ def test_a_wrong_secret_is_bad_credentials_after_one_more_try() -> None:
     run(journey())
 
 
+@pytest.mark.clause("HILI-API-9")
 def test_a_secret_can_be_a_function_and_is_asked_every_time() -> None:
     async def journey() -> None:
         asked: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import fields
 
 import pytest
@@ -12,8 +13,11 @@ from django_hili.conf import (
     HiliSettings,
     LimitSettings,
     PrivacySettings,
+    VaultSettings,
     WorkerSettings,
 )
+from django_hili.privacy.audit import datamap
+from django_hili.profiles.profile import rules
 from django_hili.vocabulary import PRESETS
 from tests.processes import ROOT
 
@@ -31,10 +35,13 @@ def test_every_setting_has_its_row():
     page = (REFERENCE / "settings.md").read_text()
     rows = set(re.findall(r"^\| `([A-Z_.]+)` \|", page, re.MULTILINE))
     names = {item.name.upper() for item in fields(HiliSettings)}
+    names |= {f"PRIVACY.{name.upper()}" for name, _ in rules()}
     for group, kind in (
-        ("LIMITS", LimitSettings), ("PRIVACY", PrivacySettings), ("WORKER", WorkerSettings),
+        ("LIMITS", LimitSettings), ("PRIVACY", PrivacySettings), ("VAULT", VaultSettings),
+        ("WORKER", WorkerSettings),
     ):  # fmt: skip
         names |= {f"{group}.{item.name.upper()}" for item in fields(kind)}
+    names.remove("PRIVACY.EFFECTIVE")  # computed; nobody writes it
     assert rows == names
 
 
@@ -44,7 +51,8 @@ def test_every_preset_has_its_row():
 
 
 def test_every_check_has_its_heading():
-    text = (ROOT / "django_hili" / "checks.py").read_text()
+    modules = ("checks.py", "jobs/doctor/cluster.py")
+    text = "".join((ROOT / "django_hili" / name).read_text() for name in modules)
     used = set(re.findall(r'"([EW]\d{3})"', text)) | set(re.findall(r"django_hili\.(W\d+)", text))
     page = (REFERENCE / "checks.md").read_text()
     assert set(re.findall(r"^## ([EW]\d{3})$", page, re.MULTILINE)) == used
@@ -58,3 +66,25 @@ def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if not link.startswith(("http", "#", "mailto:")):
             assert (page.parent / link.split("#")[0]).exists(), link
+
+
+def test_the_page_of_the_data_map_is_the_data_map():
+    page = (REFERENCE / "data-map.md").read_text()
+    assert page == "\n".join(datamap.as_markdown()) + "\n", (
+        "write it anew: hili_privacy report --data-map > docs/reference/data-map.md"
+    )
+
+
+def test_the_page_on_security_says_what_is_sealed_and_where_the_keys_lie():
+    page = (ROOT / "SECURITY.md").read_text()
+    assert VaultSettings().encrypt
+    assert "not encrypted" not in page
+    for name in ("encrypt", "key_folder", "key_database"):
+        assert hasattr(VaultSettings(), name)
+        assert f"VAULT.{name.upper()}" in page
+
+
+def test_the_source_archive_holds_every_page_at_the_top():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packed = set(project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
+    assert {f"/{page.name}" for page in ROOT.glob("*.md")} <= packed

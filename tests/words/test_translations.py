@@ -16,6 +16,7 @@ from django.utils.translation import ngettext, override
 
 from django_hili.codes import SENTENCES, Code
 from django_hili.vocabulary import IMAGE_TYPE_LABELS, OPERATION_LABELS, PRESETS
+from tests import people
 from tests.host.models import Portrait
 from tests.processes import ROOT
 
@@ -189,8 +190,7 @@ def test_numbers_take_their_form(language, count, words):
 
 @pytest.mark.django_db
 def test_a_refusal_over_http_is_in_the_readers_language(anna):
-    client = Client()
-    client.force_login(anna)
+    client = people.client_of(anna)
     answer = client.post(
         "/hili/api/v1/jobs/", {"preset": "photo-4x"}, headers={"Accept-Language": "zh-hans"}
     )

@@ -22,7 +22,6 @@ WRONG = [
     ({"operations": []}, "operations", Code.OPERATION_MISSING),
     ({"operations": ["beautify"]}, "operations", Code.OPERATION_UNKNOWN),
     ({"operations": ["repair", "repair"]}, "operations", Code.OPERATION_REPEATED),
-    ({"operations": ["sr"]}, "scale", Code.SCALE_MISSING),
     ({"operations": ["sr"], "scale": 3}, "scale", Code.SCALE_UNSUPPORTED),
     ({"operations": ["repair"], "scale": 2}, "scale", Code.SCALE_WITHOUT_SR),
     ({"operations": ["bg"]}, "background", Code.BACKGROUND_MISSING),
@@ -46,6 +45,14 @@ def test_every_problem_is_told_at_once():
     with pytest.raises(InvalidOptionsError) as refusal:
         read_enhancement(operations=["sr"], scale=3, image_type="dog", dpi=1)
     assert {problem.field for problem in refusal.value.problems} == {"scale", "image_type", "dpi"}
+
+
+def test_a_scale_may_be_left_to_a_provider_that_picks_one():
+    asked = read_enhancement(operations=["sr"])
+    (problem,) = asked.problems(Capabilities(operations={Operation.SR: None}, scales=(2, 4)))
+    assert (problem.field, problem.code) == ("scale", Code.SCALE_MISSING)
+    assert problem.sentence == "Super-resolution needs a scale. Use: 2, 4."
+    assert asked.problems(Capabilities(operations={Operation.SR: None}, picks_scale=True)) == ()
 
 
 def test_a_provider_is_asked():
