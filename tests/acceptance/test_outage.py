@@ -48,6 +48,9 @@ def test_an_outage_is_waited_out(anna, settings, capsys, ready):
                     oracle.hand_in(anna, photo)
                 wait_until(lambda: worked_on(vendor) == ready, what="the vendor's work")
                 vendor.control.processing(1)
+                # New photos have every chance to overtake results that come slowly.
+                if ready:
+                    vendor.control.fault("slow", "download", seconds=1, times=ready)
                 vendor.pause()
                 for photo in itertools.islice(photos, WAITING):
                     oracle.hand_in(anna, photo)
@@ -63,7 +66,8 @@ def test_an_outage_is_waited_out(anna, settings, capsys, ready):
         finally:
             wire.close()
         found = oracle.judge()
-        order = [entry["event"] for entry in vendor.control.ledger()[ready:]]
+        events = [entry for entry in vendor.control.ledger()[ready:] if is_new(entry, oracle)]
+        order = [entry["event"] for entry in events]
     ready_first = len(list(itertools.takewhile(lambda event: event == "downloaded", order)))
     most = most_in_a_minute([at for at, _ in asked])
     report = (
@@ -78,6 +82,12 @@ def test_an_outage_is_waited_out(anna, settings, capsys, ready):
     assert found.wrong == []
     assert most <= MOST_A_MINUTE
     assert ready_first == ready
+
+
+def is_new(entry, oracle) -> bool:
+    """Whether it came from somebody awake: what lay in the vendor's buffers is in doubt, held."""
+    job_id = oracle.job_of.get(entry.get("sha256"))
+    return job_id is None or not PhotoJob.objects.filter(pk=job_id, status=JobStatus.HELD).exists()
 
 
 def worked_on(vendor) -> int:

@@ -9,6 +9,7 @@ error is `remote.py`'s.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django_hili.conf import get_settings
@@ -50,9 +51,14 @@ class Receiver:
         self._finisher = Finisher()
         self._one = asyncio.Semaphore(1)
 
-    async def fetch(self, job: PhotoJob, handle: str, media: Media) -> Stored:
-        """Fetch, check and write a result into its reserved row."""
-        arrived = await self._arrive(job, handle)
+    async def fetch(
+        self, job: PhotoJob, handle: str, media: Media, *, on_granted: Callable[[], None]
+    ) -> Stored:
+        """Fetch, check and write a result into its reserved row.
+
+        `on_granted` is called with every piece, so with the first: the provider lets us have it.
+        """
+        arrived = await self._arrive(job, handle, on_granted)
         crash_point("after_fetch")
         if arrived.content is not None:
             finished, content = await asyncio.to_thread(_finish, arrived.content, job.dpi)
@@ -67,9 +73,11 @@ class Receiver:
         """End the process apart."""
         await asyncio.to_thread(self._finisher.close)
 
-    async def _arrive(self, job: PhotoJob, handle: str) -> Arrived:
+    async def _arrive(
+        self, job: PhotoJob, handle: str, on_granted: Callable[[], None]
+    ) -> Arrived:
         is_charged = self._provider.charging is Charging.DOWNLOAD
-        arrival = _Arrival(self._desk, job, is_charged=is_charged)
+        arrival = _Arrival(self._desk, job, is_charged=is_charged, on_granted=on_granted)
         most = get_settings().limits.max_result_bytes
         try:
             await self._provider.fetch(handle, arrival.take, max_bytes=most)
@@ -93,9 +101,12 @@ class Receiver:
 class _Arrival:
     """The pieces of one result: held while they are few, in the vault from then on."""
 
-    def __init__(self, desk: Desk, job: PhotoJob, *, is_charged: bool) -> None:
+    def __init__(
+        self, desk: Desk, job: PhotoJob, *, is_charged: bool, on_granted: Callable[[], None]
+    ) -> None:
         self._desk = desk
         self._job = job
+        self._on_granted = on_granted
         self._is_unwritten = is_charged
         """Whether the ledger has still to be told that this result is paid for."""
         self._held = bytearray()
@@ -104,6 +115,7 @@ class _Arrival:
 
     async def take(self, piece: bytes) -> None:
         """Take the next piece. The first says that the result was granted."""
+        self._on_granted()
         await self.note_charge()
         if self._pipe is None:
             self._held += piece

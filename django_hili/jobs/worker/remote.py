@@ -77,10 +77,12 @@ class RemoteLane:
         self._fetches = Budget(FETCH_SLOTS)
         self._unended = 0
         """Fetches that have begun and are not about to end their jobs."""
+        self._overdue: set[uuid.UUID] = set()
+        """Jobs whose results were ready when an outage was over, and have not begun to arrive."""
         self._receiver = Receiver(desk, provider)
         self._gate = breakers.Gate(provider.alias, desk.worker)
         self._watch = Watch(
-            desk, provider, self._gate, on_done=self._ready.append, on_lost=self._give_up
+            desk, provider, self._gate, on_done=self._is_done, on_lost=self._give_up
         )
         self._sender = Sender(
             desk, provider, self._gate, on_accepted=self._watch.begin,
@@ -109,24 +111,33 @@ class RemoteLane:
     async def free(self) -> int:
         """How many more photos may leave now.
 
-        None while a result waits for a slot, or may wait unseen because the provider was away.
+        None while a result waits for a slot, or for the provider's answer after an outage, or may
+        wait unseen because the provider was away.
         """
+        room = self._room_to_send()
+        return room if room and await self._may_send() else 0
+
+    def _room_to_send(self) -> int:
         waiting = len(self._sending)
         room = min(SEND_SLOTS + AHEAD - waiting, MOST_IN_FLIGHT - len(self._watch) - waiting)
         # A few at a time cost as many statements as many: wait until there is room for some.
-        if room <= 0 or (waiting and room < AHEAD // 2) or self._unended > self._fetches.slots:
-            return 0
+        is_worth_it = room > 0 and (not waiting or room >= AHEAD // 2)
+        is_behind = self._overdue or self._unended > self._fetches.slots
+        return room if is_worth_it and not is_behind else 0
+
+    async def _may_send(self) -> bool:
+        """Whether the provider is there, as far as is known. Where nobody knows, find out."""
         if self._is_knocking or not await self._desk.rows(self._gate.is_open, timezone.now()):
-            return 0
+            return False
         if not self._gate.share:
-            return 0  # more workers than slots: it is others' turn
-        if self._gate.is_quiet:
-            if self._watch.silences:
-                self._watch.hear_of_provider()
-                return 0
-            return room
-        self._knocking = asyncio.create_task(self._knock())
-        return 0
+            return False  # more workers than slots: it is others' turn
+        if not self._gate.is_quiet:
+            self._knocking = asyncio.create_task(self._knock())
+            return False
+        if self._watch.silences:
+            self._watch.hear_of_provider()
+            return False
+        return True
 
     async def room(self) -> int:
         """How many photos that the vendor has already may be watched besides those in hand."""
@@ -273,6 +284,11 @@ class RemoteLane:
 
     # Fetching.
 
+    def _is_done(self, photo: InFlight) -> None:
+        self._ready.append(photo)
+        if photo.is_blurred:
+            self._overdue.add(photo.job.pk)
+
     async def _begin_fetching(self) -> None:
         if not self._ready or self._unended > FETCH_SLOTS:
             return
@@ -289,6 +305,7 @@ class RemoteLane:
         for photo in photos:
             media = reserved.get(photo.job.pk)
             if media is None:
+                self._overdue.discard(photo.job.pk)
                 self._desk.report.lost += 1
             else:
                 crash_point("after_reserve")
@@ -321,7 +338,10 @@ class RemoteLane:
         self._unended += 1
         try:
             async with self._fetches.slot():
-                stored = await self._receiver.fetch(photo.job, photo.handle, media)
+                stored = await self._receiver.fetch(
+                    photo.job, photo.handle, media,
+                    on_granted=partial(self._overdue.discard, photo.job.pk),
+                )  # fmt: skip
         finally:
             self._unended -= 1
         self._fetches.grow()
@@ -367,6 +387,7 @@ class RemoteLane:
     ) -> None:
         kept.discard(task)
         self._at_work.pop(task, None)
+        self._overdue.discard(job.pk)
         self._desk.forget(job)
 
 
