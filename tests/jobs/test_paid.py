@@ -17,6 +17,7 @@ from django_hili.jobs.worker.checking import Finisher
 from django_hili.media import vault
 from django_hili.models import (
     Disclosure,
+    HeldReason,
     JobStatus,
     Media,
     MediaKind,
@@ -165,8 +166,8 @@ def test_an_answer_that_is_written_down_is_no_doubt(anna, vendor, work, monkeypa
     assert (report.held, charges(vendor)) == (0, len(jobs))
 
 
-def answered(user, *, charging: str) -> tuple[PhotoJob, Disclosure]:
-    """A job whose photo the vendor has taken; the worker has not moved it on yet."""
+def past_barrier(user) -> tuple[PhotoJob, Disclosure]:
+    """A job whose photo has left; nobody has heard yet what the vendor says."""
     job, now = send_one(user), timezone.now()
     [job] = claim.claim(
         worker="w", limit=1, lease=dt.timedelta(minutes=1), now=now, provider="hili",
@@ -175,15 +176,20 @@ def answered(user, *, charging: str) -> tuple[PhotoJob, Disclosure]:
     offer = capabilities_of("hili")
     row = send.intend(jobs=[job], sizes={job.pk: 1}, capabilities=offer, now=now)[job.pk]
     send.pass_barrier(job=job, send=row, now=now)
-    answer = send.Acceptance(row, "a" * 32, send.Charging(charging), dt.timedelta(hours=1))
-    send.answered_all(entries=[answer], now=now)
     return job, row
+
+
+def answer(row: Disclosure, *, charging: str = "upload") -> None:
+    """The vendor has taken the photo; the worker has not moved the job on yet."""
+    words = send.Acceptance(row, "a" * 32, send.Charging(charging), dt.timedelta(hours=1))
+    send.answered_all(entries=[words], now=timezone.now())
 
 
 @pytest.mark.parametrize("charging", ["upload", "download"])
 def test_who_is_stopped_after_the_answer_leaves_the_job_to_go_on_from_it(anna, settings, charging):
     with vendor_for(settings, charging=charging):
-        job, row = answered(anna, charging=charging)
+        job, row = past_barrier(anna)
+        answer(row, charging=charging)
         now = timezone.now()
         if charging == "upload":
             assert not send.in_doubt(job=job, send=row, words="", now=now)
@@ -199,6 +205,33 @@ def test_who_is_stopped_after_the_answer_leaves_the_job_to_go_on_from_it(anna, s
         job.refresh_from_db()
         assert job.status == JobStatus.QUEUED
         assert set(send.last_handles(jobs=[job])) == {job.pk}
+
+
+def test_an_answer_to_what_was_taken_for_lost_lets_the_job_go_on_by_itself(anna, vendor, work):
+    # The worker slept past its lease, had the answer after all, and died before it said more.
+    job, row = past_barrier(anna)
+    now = timezone.now() + dt.timedelta(minutes=2)
+    [silent] = claim.silent_senders(provider="hili", now=now)
+    send.recover(job=silent, is_free_again=False, now=now)
+    job.refresh_from_db()
+    assert job.status == JobStatus.HELD
+    answer(row)
+    job.refresh_from_db()
+    row.refresh_from_db()
+    assert (job.status, job.held_reason, job.code) == (JobStatus.QUEUED, "", "")
+    assert (row.state, row.charged) == (SendState.ANSWERED, True)
+    assert set(send.last_handles(jobs=[job])) == {job.pk}
+
+
+def test_an_answer_lets_no_job_go_on_that_a_person_holds(anna, vendor):
+    job, row = past_barrier(anna)
+    PhotoJob.objects.filter(pk=job.pk).update(
+        status=JobStatus.HELD, held_reason=HeldReason.ON_REQUEST
+    )
+    Disclosure.objects.filter(pk=row.pk).update(state=SendState.UNKNOWN)
+    answer(row)
+    job.refresh_from_db()
+    assert job.status == JobStatus.HELD
 
 
 def test_an_answer_is_kept_as_soon_as_it_can_be_sealed(anna, vendor, work, monkeypatch):

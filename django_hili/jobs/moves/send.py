@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import router, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from django_hili.codes import Code
@@ -44,7 +44,7 @@ from django_hili.providers.remote import Charging
 from django_hili.vocabulary import Capabilities
 
 _NOBODY: dict[str, Any] = {"lease_until": None, "lease_owner": "", "stage": "", "percent": None}
-_MAY_BE_ANSWERED = (SendState.PASSED, SendState.UNKNOWN, SendState.RECONCILED)
+_TAKEN_FOR_LOST = (SendState.UNKNOWN, SendState.RECONCILED)
 """An answer that comes after all is worth more than any reckoning."""
 _MOST_DOUBLINGS = 5
 _ITEMS = ["photo", "operations", "image_type"]
@@ -181,7 +181,11 @@ def accepted(
 
 
 def answered_all(*, entries: Sequence[Acceptance], now: dt.datetime) -> list[None]:
-    """Write into the ledger that the vendor took photos. No send is in doubt from then on."""
+    """Write into the ledger that the vendor took photos. No send is in doubt from then on.
+
+    A job that was held for such a doubt goes on in the same transaction: whoever takes it up finds
+    the answer, and the worker that had it may not live to say so.
+    """
     alike: dict[tuple[Charging, dt.timedelta | None], list[Acceptance]] = defaultdict(list)
     for entry in entries:
         alike[entry.charging, entry.kept_for].append(entry)
@@ -191,15 +195,28 @@ def answered_all(*, entries: Sequence[Acceptance], now: dt.datetime) -> list[Non
             entry.row.pk: seal_handle(entry.handle, send_id=entry.row.pk, due_at=due_at, now=now)
             for entry in some
         }
-        rows = Disclosure.objects.filter(pk__in=list(handles), state__in=_MAY_BE_ANSWERED)
-        rows.update(
-            state=SendState.ANSWERED,
-            charged=charging is Charging.UPLOAD,
-            handle=each(Disclosure, "handle", handles, using=_database()),
-            answered_at=now,
-            vendor_due_at=due_at,
-        )
+        rows = Disclosure.objects.filter(pk__in=list(handles))
+        answer = {
+            "state": SendState.ANSWERED,
+            "charged": charging is Charging.UPLOAD,
+            "handle": each(Disclosure, "handle", handles, using=_database()),
+            "answered_at": now,
+            "vendor_due_at": due_at,
+        }
+        if rows.filter(state=SendState.PASSED).update(**answer) < len(handles):
+            rows.filter(state__in=_TAKEN_FOR_LOST).update(**answer)
+            _go_on(rows.filter(state=SendState.ANSWERED), now)
     return [None] * len(entries)
+
+
+def _go_on(answered: QuerySet[Disclosure], now: dt.datetime) -> None:
+    """Queue the jobs that are held for doubts which an answer has settled."""
+    held = PhotoJob.objects.filter(
+        pk__in=list(answered.values_list("job_id", flat=True)),
+        status=JobStatus.HELD,
+        held_reason=HeldReason.SEND_UNKNOWN,
+    )
+    held.update(status=JobStatus.QUEUED, held_reason="", code="", due_at=now)
 
 
 def downloaded(*, job: PhotoJob) -> None:
@@ -210,19 +227,14 @@ def downloaded(*, job: PhotoJob) -> None:
         Disclosure.objects.filter(pk=newest, charged=False).update(charged=True)
 
 
-def under_way_all(*, entries: Sequence[PhotoJob], now: dt.datetime) -> list[bool]:
+def under_way_all(
+    *, entries: Sequence[PhotoJob], now: dt.datetime  # noqa: ARG001 - as every group verb has it
+) -> list[bool]:
     """Move jobs whose photos the vendor has to *processing*; say which are this worker's still.
 
     A crash before this finds the answer in the ledger, and goes on from there.
     """
     moved = move_all(entries, JobStatus.SENDING, JobStatus.PROCESSING, stage="", percent=None)
-    for job in entries:
-        if job.pk not in moved:
-            # Perhaps taken for lost and held meanwhile; the answer settles the doubt.
-            PhotoJob.objects.move(
-                job.pk, JobStatus.HELD, JobStatus.QUEUED, token=job.token, held_reason="",
-                code="", due_at=now,
-            )  # fmt: skip
     return [job.pk in moved for job in entries]
 
 
