@@ -100,7 +100,14 @@ def test_nothing_is_lost_or_paid_twice(campaign, charging, faults):
 
 
 def test_the_plain_qcluster_as_well(campaign):
-    aim = Aim(kills=max(2, KILLS // 10), faults="harmless", host="qcluster", side_by_side=1)
+    aim = Aim(
+        kills=max(2, KILLS // 10),
+        pauses=max(1, PAUSES // 10),
+        cuts=CUTS // 10,
+        faults="harmless",
+        host="qcluster",
+        side_by_side=1,
+    )
     assert campaign(SEED, aim).wrong == []
 
 
