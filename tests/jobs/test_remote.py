@@ -10,6 +10,7 @@ from django.utils import timezone
 from PIL import Image
 
 from django_hili.codes import Code
+from django_hili.exceptions import HiliConfigurationError
 from django_hili.jobs.moves import breakers, send
 from django_hili.jobs.queries import result_of
 from django_hili.jobs.worker import poll, remote
@@ -345,3 +346,19 @@ def test_a_provider_that_breaks_after_a_free_send_does_not_send_it_again_and_aga
     assert (len(sent), job.status, job.code) == (1, JobStatus.FAILED, Code.INTERNAL_ERROR)
     row = Disclosure.objects.get()
     assert (row.state, row.charged) == (SendState.UNKNOWN, False)
+
+
+def test_a_provider_whose_lane_breaks_down_stops_no_other(anna, vendor, work, settings, caplog):
+    settings.HILI["PROVIDERS"]["local"] = {"BACKEND": "django_hili.providers.local.LocalProvider"}
+    job = people.enhance(photos.jpeg(), operations=["repair"], subject=anna, provider="local")
+
+    async def broken(lane):
+        raise HiliConfigurationError("unreadable")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remote.RemoteLane, "tick", broken)
+        work(time_cap=dt.timedelta(seconds=30))
+    job.refresh_from_db()
+    assert job.status == JobStatus.DONE
+    assert "'hili'" in caplog.text
+    assert "HiliConfigurationError" in caplog.text

@@ -19,7 +19,7 @@ from django.db.models import F, Q, QuerySet
 from django_hili.codes import Code
 from django_hili.jobs.moves.many import held_by
 from django_hili.media import sink
-from django_hili.models import HeldReason, JobStatus, PhotoJob
+from django_hili.models import HeldReason, JobStatus, PhotoJob, ProviderState
 from django_hili.models.job import ACTIVE
 
 _MOST_TOGETHER = 500
@@ -190,6 +190,17 @@ def hold_strangers(*, known: Sequence[str], now: dt.datetime) -> dict[str, int]:
         )
         for alias in sorted(found)
     }
+
+
+def hold_paused(*, now: dt.datetime) -> int:
+    """Hold due jobs of paused providers. Returns how many.
+
+    Pausing holds what waits; what was in a worker's hands then may be queued again after it.
+    """
+    paused = ProviderState.objects.filter(is_paused=True).values("alias")
+    return PhotoJob.objects.filter(
+        status=JobStatus.QUEUED, due_at__lte=now, provider__in=paused
+    ).update(status=JobStatus.HELD, held_reason=HeldReason.PROVIDER_PAUSED)
 
 
 def silent_senders(*, provider: str, now: dt.datetime) -> list[PhotoJob]:

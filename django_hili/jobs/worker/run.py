@@ -73,7 +73,7 @@ class Runner:
         self._stopping = False
         self._lanes: dict[str, Lane] = {}
         self._next_adoption: dict[str, float] = {}
-        self._next_strangers = 0.0
+        self._next_holding = 0.0
 
     @property
     def name(self) -> str:
@@ -135,24 +135,29 @@ class Runner:
         is_idle = not self._is_busy
         has_work = not is_idle or await self._has_work()
         if has_work:
-            await self._hold_strangers()
-        found = 0
-        for lane in self._lanes.values():
-            await lane.tick()
-            if has_work and (is_idle or self._loop.time() >= lane.next_look):
-                found += await self._take_up(lane)
-        return not found
+            await self._hold_back()
+        has_found = False
+        for alias, lane in self._lanes.items():
+            try:
+                await lane.tick()
+                if has_work and (is_idle or self._loop.time() >= lane.next_look):
+                    has_found = bool(await self._take_up(lane)) or has_found
+            except Exception as error:  # noqa: BLE001 - other providers' photos go on
+                logger.warning("The provider %r was passed over: %s.", alias, type(error).__name__)
+                has_found = True
+        return not has_found
 
     async def _has_work(self) -> bool:
         """Ask the one question of an idle worker."""
         now, early = timezone.now(), self._desk.masks.jobs
         return await self._desk.rows(claim.has_work, now=now, only=self._only, early=early)
 
-    async def _hold_strangers(self) -> None:
-        """Tell the operator about jobs that no lane will ever take up, instead of leaving them."""
-        if self._only is not None or self._loop.time() < self._next_strangers:
+    async def _hold_back(self) -> None:
+        """Tell the operator about jobs that no lane will take up, instead of leaving them."""
+        if self._only is not None or self._loop.time() < self._next_holding:
             return
-        self._next_strangers = self._loop.time() + self._desk.lease.total_seconds() / 3
+        self._next_holding = self._loop.time() + self._desk.lease.total_seconds() / 3
+        self._desk.report.held += await self._desk.rows(claim.hold_paused, now=timezone.now())
         held = await self._desk.rows(
             claim.hold_strangers, known=list(self._lanes), now=timezone.now()
         )
