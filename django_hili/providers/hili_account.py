@@ -75,6 +75,7 @@ class HiliAccount(RemoteProvider):
         self._setup: Setup = reader.read()
         self._problems = tuple(reader.problems)
         self.is_exclusive = self._setup.is_exclusive
+        self.max_in_doubt = self._setup.max_in_doubt
         self.low_credits = self._setup.low_credits
         self._resolve = resolve
         self._clock = Clock()

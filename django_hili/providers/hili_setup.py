@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from django_hili.providers.addresses import Policy, is_loopback_host, normal_host
 from django_hili.providers.base import Caution
 from django_hili.providers.exchange import Timeouts
-from django_hili.providers.remote import Charging
+from django_hili.providers.remote import MOST_IN_DOUBT, Charging
 
 VENDOR_HOST = "sdkphoto.fangtangtv.com"
 VENDOR_DOMAIN = "fangtangtv.com"
@@ -45,6 +45,8 @@ class Setup:
     charging: Charging
     is_exclusive: bool
     """Whether this site is the only one that spends the account's credits."""
+    max_in_doubt: int
+    """Photos of one worker that may wait for the vendor's answer at the same time."""
     low_credits: int | None
     """With as many credits or fewer, the site's operator is told; None for never."""
     slots: int
@@ -62,7 +64,7 @@ class Reader:
     KNOWN = (
         "third_code", "secret_key", "base_url", "platform", "charging", "slots", "timeouts",
         "result_hosts", "allow_http", "ca_file", "exclusive_account",
-        "low_credits",
+        "max_in_doubt", "low_credits",
     )  # fmt: skip
 
     def read(self) -> Setup:
@@ -82,8 +84,9 @@ class Reader:
             platform=self._one_of("platform", PLATFORMS, "pc"),
             charging=Charging(self._one_of("charging", tuple(Charging), Charging.UPLOAD)),
             is_exclusive=self.options.get("exclusive_account") is True,
+            max_in_doubt=self._number("max_in_doubt", MOST_IN_DOUBT, MOST_IN_DOUBT),
             low_credits=self._low_credits(),
-            slots=self._slots(),
+            slots=self._number("slots", MOST_SLOTS, 8),
             timeouts=self._timeouts(),
             ca_file=self._ca_file(),
         )
@@ -170,12 +173,12 @@ class Reader:
         self.problems.append(f"OPTIONS[{name!r}] must be one of: {', '.join(choices)}.")
         return default
 
-    def _slots(self) -> int:
-        value = self.options.get("slots", 8)
-        if type(value) is int and 1 <= value <= MOST_SLOTS:
+    def _number(self, name: str, most: int, default: int) -> int:
+        value = self.options.get(name, default)
+        if type(value) is int and 1 <= value <= most:
             return value
-        self.problems.append(f'OPTIONS["slots"] must be a number from 1 to {MOST_SLOTS}.')
-        return 8
+        self.problems.append(f"OPTIONS[{name!r}] must be a number from 1 to {most}.")
+        return default
 
     def _low_credits(self) -> int | None:
         value = self.options.get("low_credits")

@@ -20,6 +20,9 @@ Barrier = Callable[[], Awaitable[None]]
 """Awaited once per attempt, when all but the last bytes have left. What it raises ends the send:
 the last bytes then never leave, and the photo cannot have been accepted."""
 
+MOST_IN_DOUBT = 4
+"""Photos of one worker that may be between the barrier and the vendor's answer at any time."""
+
 Sink = Callable[[bytes], Awaitable[None]]
 """Takes the next piece of a result. What it raises ends the fetch."""
 
@@ -79,6 +82,9 @@ class RemoteProvider(Provider):
     """How many photos one `states` call may ask about."""
     is_exclusive: bool = False
     """Whether this site alone spends the account's credits, so that their count settles doubts."""
+    max_in_doubt: int = MOST_IN_DOUBT
+    """How many photos of one worker may be between the barrier and the answer at a time, from 1 to
+    `MOST_IN_DOUBT`: as many as a crash of the worker leaves in doubt."""
     low_credits: int | None = None
     """The low-water mark: with as many credits or fewer, the site's operator is told."""
 

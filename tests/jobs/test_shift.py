@@ -9,9 +9,9 @@ import time
 import pytest
 
 from django_hili import queue, tasks
-from django_hili.jobs.worker.outbound import IN_DOUBT_SLOTS
 from django_hili.models import Disclosure, HeldReason, JobStatus, PhotoJob, SendState
 from django_hili.providers.local import LocalProvider
+from django_hili.providers.remote import MOST_IN_DOUBT
 from tests import people, photos
 from tests.vendors import charges, vendor_for
 
@@ -33,12 +33,13 @@ def test_a_shift_and_its_end_are_shorter_than_the_queues_limits(settings, timeou
 
 @pytest.mark.process
 @pytest.mark.django_db(transaction=True)
-def test_a_shift_does_not_outlive_the_timeout(anna, settings, monkeypatch):
+@pytest.mark.parametrize("most", [MOST_IN_DOUBT, 1])
+def test_a_shift_does_not_outlive_the_timeout(anna, settings, monkeypatch, most):
     async def never(self, photo, enhancement, report):
         await asyncio.sleep(600)
 
     monkeypatch.setattr(LocalProvider, "enhance", never)
-    with vendor_for(settings) as vendor:
+    with vendor_for(settings, max_in_doubt=most) as vendor:
         local = {"BACKEND": "django_hili.providers.local.LocalProvider"}
         providers = {**settings.HILI["PROVIDERS"], "local": local}
         settings.HILI = {**settings.HILI, "PROVIDERS": providers}
@@ -52,7 +53,7 @@ def test_a_shift_does_not_outlive_the_timeout(anna, settings, monkeypatch):
         assert time.monotonic() - began < TIMEOUT
         # What the vendor had and had not answered is in doubt, and nothing else.
         doubts = PhotoJob.objects.filter(held_reason=HeldReason.SEND_UNKNOWN).count()
-        assert charges(vendor) <= doubts <= IN_DOUBT_SLOTS
+        assert charges(vendor) <= doubts <= most
     assert not PhotoJob.objects.exclude(lease_owner="").exists()
     # Photos that had not begun to leave were given back at once.
     assert PhotoJob.objects.filter(provider="hili", status=JobStatus.QUEUED).count() >= 2

@@ -73,6 +73,8 @@ def test_the_least_that_is_needed() -> None:
         ({"slots": 0}, "slots"),
         ({"slots": "8"}, "slots"),
         ({"slots": True}, "slots"),
+        ({"max_in_doubt": 0}, "max_in_doubt"),
+        ({"max_in_doubt": 5}, "max_in_doubt"),
         ({"timeouts": {"read": -1}}, "timeouts"),
         ({"timeouts": {"reading": 1}}, "timeouts"),
         ({"timeouts": 5}, "timeouts"),

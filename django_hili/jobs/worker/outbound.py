@@ -34,10 +34,8 @@ from django_hili.jobs.worker.direct import end_or_retry
 from django_hili.media import vault
 from django_hili.models import Disclosure, Media, PhotoJob
 from django_hili.models.provider_state import SEND_SLOTS
-from django_hili.providers.remote import Charging, RemoteProvider, Upload
+from django_hili.providers.remote import MOST_IN_DOUBT, Charging, RemoteProvider, Upload
 
-IN_DOUBT_SLOTS = 4
-"""Photos that may be between the barrier and the vendor's answer at any time."""
 PATIENCE = 0.02
 """Seconds that a write may wait for others to be written with it, where others are expected."""
 
@@ -77,7 +75,8 @@ class Sender:
         self._on_accepted = on_accepted
         self._in_hand = in_hand
         """How many jobs are being sent, or wait to be."""
-        self._doubt = asyncio.Semaphore(IN_DOUBT_SLOTS)
+        self._max_in_doubt = min(provider.max_in_doubt, MOST_IN_DOUBT)
+        self._doubt = asyncio.Semaphore(self._max_in_doubt)
         self.unanswered = 0
         """Sends that wait for a slot, are leaving, or wait for their answers."""
         self._leaving = 0
@@ -171,7 +170,7 @@ class Sender:
             may_pass = await self._desk.write(
                 send.pass_barrier_all,
                 (attempt.job, attempt.row),
-                company=min(IN_DOUBT_SLOTS - self._in_doubt_now, self._leaving),
+                company=min(self._max_in_doubt - self._in_doubt_now, self._leaving),
                 patience=PATIENCE,
             )
         finally:
