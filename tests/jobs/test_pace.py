@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connections
@@ -15,6 +17,7 @@ from django_hili.codes import Code
 from django_hili.exceptions import LostLeaseError, ProviderError
 from django_hili.jobs.moves import breakers, claim, send
 from django_hili.jobs.moves.many import each, move_all
+from django_hili.jobs.worker import run
 from django_hili.jobs.worker.budget import Budget, Share
 from django_hili.jobs.worker.group_commit import Gatherer
 from django_hili.jobs.worker.run import Runner
@@ -164,6 +167,21 @@ def test_a_provider_that_is_gone_leaves_no_job_in_the_dark(anna, work, caplog):
     assert (job.status, job.held_reason) == (JobStatus.HELD, HeldReason.PROVIDER_PAUSED)
     assert (job.code, report.held) == (Code.PROVIDER_PAUSED, 1)
     assert "'sold'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("due", "pause"), [(0.1, 0.1), (5, run.BUSY_PAUSE), (-1, run.BUSY_PAUSE), (math.inf, 0.25)]
+)
+def test_a_worker_is_there_when_a_question_is_due(due, pause):
+    async def story() -> float:
+        runner, loop = Runner(), asyncio.get_running_loop()
+        runner._loop = loop
+        now = loop.time()
+        loop.time = lambda: now
+        runner._lanes = {"hili": SimpleNamespace(is_busy=True, next_tick=now + due)}
+        return runner._seconds_to_next_look()
+
+    assert asyncio.run(story()) == pytest.approx(pause)
 
 
 @pytest.mark.django_db(transaction=True)

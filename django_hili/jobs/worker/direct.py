@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+import math
 import uuid
 from collections.abc import Sequence
 from functools import partial
@@ -47,6 +48,9 @@ class DirectLane:
         self._tasks: dict[uuid.UUID, asyncio.Task[None]] = {}
         self.next_look = 0.0
         """By the loop's clock: not before then is it worth asking for more jobs."""
+
+    next_tick = math.inf
+    """By the loop's clock: when the lane has to be looked at again at the latest."""
 
     @property
     def is_busy(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import random
 import uuid
 from collections import defaultdict
@@ -115,6 +116,11 @@ class Watch:
 
     def __iter__(self) -> Iterator[InFlight]:
         return iter(self._photos.values())
+
+    @property
+    def next_tick(self) -> float:
+        """When the provider is asked next, by the loop's clock; never while it has no photo."""
+        return self._next_tick if self._photos else math.inf
 
     def begin(self, job: PhotoJob, row: Disclosure) -> None:
         """Watch a photo that the vendor has accepted."""

@@ -99,6 +99,11 @@ class RemoteLane:
         return bool(in_hand) or self._is_knocking
 
     @property
+    def next_tick(self) -> float:
+        """By the loop's clock: when the lane has to be looked at again at the latest."""
+        return self._watch.next_tick
+
+    @property
     def _is_knocking(self) -> bool:
         return self._knocking is not None and not self._knocking.done()
 

@@ -128,7 +128,7 @@ class Runner:
                     return
             except Exception as error:  # noqa: BLE001 - a database hiccup must not end a worker
                 logger.warning("The worker could not look for work: %s.", type(error).__name__)
-            await self._pause(BUSY_PAUSE if self._is_busy else IDLE_PAUSE)
+            await self._pause(self._seconds_to_next_look())
 
     async def _look(self) -> bool:
         """See to every lane and take up what is due; say whether nothing was found."""
@@ -246,6 +246,13 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - the next pass tries again
                 logger.warning("The sweep stopped early: %s.", type(error).__name__)
             await asyncio.sleep(self._desk.settings.sweep_interval.total_seconds())
+
+    def _seconds_to_next_look(self) -> float:
+        """A finished photo waits for the next question, and not for a look besides."""
+        pause = BUSY_PAUSE if self._is_busy else IDLE_PAUSE
+        due = min(lane.next_tick for lane in self._lanes.values()) - self._loop.time()
+        # What is overdue has just been looked at in vain.
+        return min(pause, due) if due > 0 else pause
 
     async def _pause(self, seconds: float) -> None:
         self._desk.wake.clear()
