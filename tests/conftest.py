@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connections
@@ -22,6 +23,10 @@ from tests.photos import jpeg
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background jobs are deaf to Ctrl-C, and so would be what tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
 
 # Tests that load models by themselves report nothing to the library's maker either.
 os.environ.update(SILENT)

@@ -5,6 +5,7 @@ Owns the draw and its carrying out. What is right and wrong is the oracle's.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from signal import SIGCONT, SIGSTOP
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import OperationalError, close_old_connections
 from django_q.models import OrmQ
 from PIL import Image
 
@@ -269,5 +270,7 @@ def wake_up_call() -> None:
     """What `enhance()` put into the queue may have died with a worker; a site's tick looks."""
     from django_hili import queue
 
-    if not OrmQ.objects.exists():
-        queue.hand_over()
+    # A cluster that is frozen in the middle of a write keeps SQLite to itself.
+    with contextlib.suppress(OperationalError):
+        if not OrmQ.objects.exists():
+            queue.hand_over()

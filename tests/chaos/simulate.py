@@ -50,6 +50,11 @@ class Site:
         lie = cls.loop.current.clock_lie if cls.loop.current else 0.0
         return EPOCH + dt.timedelta(seconds=cls.offset + cls.loop.now + lie)
 
+    @classmethod
+    def seconds(cls) -> float:
+        """The same as a clock that nobody sets."""
+        return cls.offset + (cls.loop.now if cls.loop else 0.0)
+
 
 def set_up() -> None:
     """Bring Django up on a database in memory, with time and chance in our hands."""
@@ -73,8 +78,10 @@ def set_up() -> None:
     storages["hili"]
     call_command("migrate", verbosity=0)
     from django_hili.jobs.moves import reconcile
-    from django_hili.media import sink
+    from django_hili.media import keys, sink
 
+    for module in (keys, sink):
+        module.time = SimpleNamespace(monotonic=Site.seconds)  # type: ignore[assignment]
     # All threads are one here: it would wait for itself where a statement lets others go on.
     sink._lock = contextlib.nullcontext()  # type: ignore[assignment]
     reconcile.SETTLE_AFTER = dt.timedelta(seconds=SETTLE_AFTER)
