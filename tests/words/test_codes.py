@@ -1,4 +1,4 @@
-"""Whatever the code can say by a code has a sentence: the engine's words are text, not members."""
+"""Whatever can be said by a code has a sentence, and a log names an error by its code alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import pytest
 
 from django_hili.codes import OPERATION_REASONS, Code
 from django_hili.engine.catalogue import AVAILABLE
+from django_hili.exceptions import (
+    HiliConfigurationError,
+    InvalidPhotoError,
+    ProviderError,
+    log_name,
+)
 from django_hili.providers import local_process
 from tests.processes import ROOT
 
@@ -74,3 +80,45 @@ def test_every_reason_not_to_offer_an_operation_has_words():
 )
 def test_a_word_without_a_sentence_is_found(text):
     assert list(warnings_in(ast.parse(text))) == ["new_word"]
+
+
+class TheirError(Exception):
+    """An error of somebody else's, with a code that is no code of ours."""
+
+    code = "words of theirs"
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (ProviderError(Code.PROVIDER_DOWN, vendor_words="secret"), "ProviderError [provider_down]"),
+        (InvalidPhotoError(Code.PHOTO_TOO_LARGE, limit=3), "InvalidPhotoError [photo_too_large]"),
+        (HiliConfigurationError("secret"), "HiliConfigurationError"),
+        (OSError(2, "secret", "/secret"), "FileNotFoundError"),
+        (TheirError("secret"), "TheirError"),
+    ],
+)
+def test_a_log_names_an_error_by_its_kind_and_code(error, name):
+    assert log_name(error) == name
+
+
+def logged_in(tree: ast.AST) -> Iterator[str]:
+    """Yield what is logged of a caught error otherwise than by `log_name` or its code."""
+    for handler in ast.walk(tree):
+        if isinstance(handler, ast.ExceptHandler) and handler.name:
+            allowed = {f"log_name({handler.name})", f"{handler.name}.code"}
+            for node in ast.walk(handler):
+                if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("logger."):
+                    for words in map(ast.unparse, node.args[1:]):
+                        if handler.name in words and words not in allowed:
+                            yield words
+
+
+def test_no_log_line_holds_an_errors_words():
+    assert emitted(logged_in) == set()
+
+
+@pytest.mark.parametrize("words", ["error", "str(error)", "type(error).__name__"])
+def test_a_log_line_with_an_errors_words_is_found(words):
+    text = f"try:\n    go()\nexcept OSError as error:\n    logger.warning('%s', {words})\n"
+    assert list(logged_in(ast.parse(text))) == [words]
