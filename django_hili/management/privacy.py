@@ -17,7 +17,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from django_hili.jobs.canary import STORED, CannotBeTriedError, run_canary
+from django_hili.jobs.canary.report import STORED
+from django_hili.jobs.canary.site import CannotBeTriedError
+from django_hili.jobs.canary.trial import run_canary
 from django_hili.jobs.worker.upkeep import look, upkeep
 from django_hili.models import AgeBand, Media, Message, PhotoJob, Severity, Subject
 from django_hili.models.incident import PARTS
