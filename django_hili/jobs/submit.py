@@ -152,6 +152,7 @@ def submit(
         **_waiting(alias),
         **_target_columns(target_of(photo)),
         "warnings": [code.value for code in clean.warnings],
+        "source_mark": clean.mark or "",
         "again_of": again_of.pk if again_of else None,
         "batch": batch,
         "preset": preset,
