@@ -156,6 +156,10 @@ class Code(StrEnum):
     WARN_ALREADY_CLEAN = "already_clean"
     WARN_NO_SCRATCH = "no_scratch_found"
     WARN_TOO_MANY_SCRATCHES = "too_many_scratches"
+    WARN_MUCH_FILLED = "much_of_the_photo_filled"
+    WARN_ALREADY_CLEAR = "already_clear"
+    WARN_NO_COLOUR = "no_colour_to_judge_by"
+    WARN_SOFT = "soft_at_x8"
     WARN_CENTRE_CROP = "centre_crop"
     WARN_ENLARGED = "enlarged"
     WARN_FACE_NEAR_EDGE = "face_near_edge"
@@ -446,6 +450,16 @@ SENTENCES: Final = {
     Code.WARN_TOO_MANY_SCRATCHES: _(
         "So much of the photo looks like a scratch that none was filled. Look at the mask, and say "
         "by a mask of your own what shall be filled."
+    ),
+    Code.WARN_MUCH_FILLED: _(
+        "Much of the photo was filled in, and that is a guess. Compare the result with the photo."
+    ),
+    Code.WARN_ALREADY_CLEAR: _("No haze was found."),
+    Code.WARN_NO_COLOUR: _(
+        "In a photo without colour, haze cannot be told from a pale scene, so none was removed."
+    ),
+    Code.WARN_SOFT: _(
+        "A photo enlarged eight times stays soft. Choose a smaller scale if it has to be sharp."
     ),
     Code.WARN_CENTRE_CROP: _(
         "No face was given, so the middle of the photo was used. Look whether the head is where "

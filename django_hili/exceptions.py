@@ -138,3 +138,13 @@ class StorageError(HiliError):
 
 class HiliConfigurationError(ImproperlyConfigured):
     """The site's set-up is wrong. Not a `HiliError`: no retry may hide it."""
+
+
+def log_name(error: BaseException) -> str:
+    """Return what a log may hold of an error: its kind and its stable code, none of its words.
+
+    Words may be a vendor's or a person's, and a code that is not of our list may be, too.
+    """
+    kind = type(error).__name__
+    code = getattr(error, "code", None)
+    return f"{kind} [{code.value}]" if isinstance(code, Code) else kind

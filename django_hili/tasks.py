@@ -15,6 +15,7 @@ from django.db import connections
 from django.utils import timezone
 
 from django_hili import queue
+from django_hili.exceptions import log_name
 from django_hili.jobs.moves import claim
 from django_hili.jobs.worker.probe import has_questions
 from django_hili.jobs.worker.run import Runner
@@ -32,7 +33,7 @@ def _guarded_shift(began: float) -> None:
     try:
         _shift(began)
     except Exception as error:  # noqa: BLE001 - a failed task would be stored with its traceback
-        logger.warning("A shift ended early: %s.", type(error).__name__)
+        logger.warning("A shift ended early: %s.", log_name(error))
 
 
 def tick() -> None:
@@ -44,7 +45,7 @@ def tick() -> None:
     try:
         upkeep()
     except Exception as error:  # noqa: BLE001 - as above
-        logger.warning("The sweep stopped early: %s.", type(error).__name__)
+        logger.warning("The sweep stopped early: %s.", log_name(error))
     _guarded_shift(began)
 
 

@@ -106,7 +106,7 @@ class JobSerializer(serializers.BaseSerializer):
             "batch": instance.batch_id,
             "again_of": instance.again_of,
             "error": _error(instance),
-            "warnings": [{"code": code, "detail": sentence(code)} for code in instance.warnings],
+            "warnings": [_warning(code) for code in instance.warnings],
             "steps": instance.steps,
             "created_at": instance.created_at,
             "started_at": instance.started_at,
@@ -189,6 +189,11 @@ def balance_body(balance: Balance) -> dict[str, Any]:
 def may_see_credits(request: Request) -> bool:
     """Whether this person may see what is left on the site's accounts."""
     return bool(request.user.is_staff and request.user.has_perm(VIEW_PROVIDERS))
+
+
+def _warning(code: str) -> dict[str, str]:
+    """A warning and its sentence; of a code that is a provider's own, only the code."""
+    return {"code": code, "detail": sentence(code) if code in set(Code) else ""}
 
 
 def _error(job: PhotoJob) -> dict[str, str] | None:

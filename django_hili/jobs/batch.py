@@ -114,37 +114,41 @@ def submit_many(
     """
     check_batch(len(items), provider=provider, max_credits=max_credits)
     outcome = _begin(requested_by, turn)
+    made_of = partial(
+        submit, enhancement=enhancement, preset=preset, provider=provider,
+        requested_by=requested_by, basis=basis, reason=reason, people_agreed=people_agreed,
+        batch=outcome.batch,
+    )  # fmt: skip
     for number, item in enumerate(items):
-        if turn is not None and number < turn.row.taken:
-            continue
-        try:
-            job = submit(
-                item.photo,
-                enhancement=enhancement,
-                preset=preset,
-                provider=provider,
-                subject=item.subject,
-                requested_by=requested_by,
-                basis=basis,
-                reason=reason,
-                people_agreed=people_agreed,
-                batch=outcome.batch,
-                within=_noting(turn, number),
-            )
-        except LostLeaseError:
-            raise
-        except HiliError as error:
-            if turn is not None:
-                turn.refuse(number, error)
-            outcome.refused.append((number, error))
-        else:
-            outcome.jobs.append(job)
+        if turn is None or number >= turn.row.taken:
+            _take(number, item, outcome, turn, made_of)
+    _end(outcome, turn)
+    return outcome
+
+
+def _take(
+    number: int, item: Item, outcome: Submitted, turn: Turn | None, made_of: Callable[..., PhotoJob]
+) -> None:
+    """Make a job of one photo of many, or note why there is none."""
+    try:
+        job = made_of(item.photo, subject=item.subject, within=_noting(turn, number))
+    except LostLeaseError:
+        raise
+    except HiliError as error:
+        if turn is not None:
+            turn.refuse(number, error)
+        outcome.refused.append((number, error))
+    else:
+        outcome.jobs.append(job)
+
+
+def _end(outcome: Submitted, turn: Turn | None) -> None:
+    """Leave no batch behind that has no job; else say that this attempt has come to its end."""
     if not outcome.jobs and outcome.batch is not None:
         outcome.batch.delete()
         outcome.batch = None
     elif turn is not None:
         turn.ended()
-    return outcome
 
 
 def _begin(requested_by: Any, turn: Turn | None) -> Submitted:

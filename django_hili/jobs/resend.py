@@ -81,6 +81,7 @@ def _intend(
             requested_by_ref=actor_ref,
             provider=job.provider,
             preset=preset,
+            source_mark=job.source_mark,
             target_model=job.target_model,
             target_pk=job.target_pk,
             target_field=job.target_field,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from django_hili import queue
 from django_hili.codes import Code
 from django_hili.conf import get_settings
 from django_hili.exceptions import HiliError, StorageError
+from django_hili.imaging.clean import CleanPhoto
 from django_hili.jobs.moves.lineage import claim_repeat
 from django_hili.jobs.pause import is_paused
 from django_hili.jobs.presets import read_wish
@@ -31,7 +33,7 @@ from django_hili.models import (
     PhotoBatch,
     PhotoJob,
 )
-from django_hili.privacy.consent.entry import ask_to_enter, ask_to_repeat
+from django_hili.privacy.consent.entry import Entry, ask_to_enter, ask_to_repeat
 from django_hili.privacy.consent.gate import Claim
 from django_hili.privacy.consent.subjects import subject_ref_for
 from django_hili.privacy.erasure import retention
@@ -138,60 +140,76 @@ def submit(
     in the job's transaction, and undoes it by raising.
     """
     alias = provider or get_settings().default_provider
-    capabilities = capabilities_of(alias)
-    enhancement.check(capabilities)
-    if again_of is not None:
-        entry = ask_to_repeat(job=again_of, provider=alias)
-    else:
-        claim = Claim(basis, reason, basis is not Basis.CONSENT, people_agreed)
-        entry = ask_to_enter(subject=subject, provider=alias, claim=claim)
-    clean = intake.take_in(photo)
-    enhancement.check_size(clean.width, clean.height, capabilities)
+    enhancement.check(capabilities_of(alias))
+    claim = Claim(basis, reason, basis is not Basis.CONSENT, people_agreed)
+    entry = _let_in(subject, alias, claim, again_of)
+    clean = _cleaned(photo, enhancement, alias)
     now = timezone.now()
-    deadline = retention.source_deadline(now, promised=entry.permit.profile.source_ceiling)
-    media = vault.reserve(clean, kind=MediaKind.SOURCE, now=now, expires_at=deadline)
-    vault.write(media, clean.content)
+    media = _laid_down(clean, entry, now)
     columns = {
         **entry.columns(),
         **columns_of(enhancement, now, head_start),
         **_waiting(alias),
         **_target_columns(target_of(photo)),
         "warnings": [code.value for code in clean.warnings],
+        "source_mark": clean.mark or "",
         "again_of": again_of.pk if again_of else None,
         "batch": batch,
-        "provider": alias,
         "preset": preset,
     }
     database = router.db_for_write(PhotoJob)
-    try:
-        with transaction.atomic(using=database):
-            owner_ref = entry.confirm()
-            if again_of is not None:
-                claim_repeat(job=again_of, enhancement=enhancement)
-            is_own = requested_by in {None, subject}
-            actor_ref = owner_ref if is_own else subject_ref_for(requested_by)
-            job = PhotoJob.objects.create(
-                subject_ref=owner_ref, requested_by_ref=actor_ref, **columns
-            )
-            if not vault.publish(media, job_id=job.pk):
-                raise StorageError(Code.SOURCE_GONE)  # condemned while it was written
-            entry.record(job_id=job.pk, now=now)
-            if within is not None:
-                within(job)
-            queue.wake(database)
-    except HiliError:
-        _take_back(media, now)
-        raise
+    with _taken_back_if_refused(media, now), transaction.atomic(using=database):
+        owner_ref = entry.confirm()
+        if again_of is not None:
+            claim_repeat(job=again_of, enhancement=enhancement)
+        job = PhotoJob.objects.create(**_people(owner_ref, subject, requested_by), **columns)
+        _make_readable(media, job)
+        entry.record(job_id=job.pk, now=now)
+        if within is not None:
+            within(job)
+        queue.wake(database)
     return job
 
 
-def _take_back(media: Media, now: dt.datetime) -> None:
+def _let_in(subject: Any, alias: str, claim: Claim, again_of: PhotoJob | None) -> Entry:
+    """Ask the gate for one photo; where it was here before, on the ground it came in on."""
+    if again_of is not None:
+        return ask_to_repeat(job=again_of, provider=alias)
+    return ask_to_enter(subject=subject, provider=alias, claim=claim)
+
+
+def _cleaned(photo: PhotoInput, enhancement: Enhancement, alias: str) -> CleanPhoto:
+    """Read the photo, drop all but its pixels, and make sure that its result can be made."""
+    clean = intake.take_in(photo)
+    enhancement.check_size(clean.width, clean.height, capabilities_of(alias))
+    return clean
+
+
+def _laid_down(clean: CleanPhoto, entry: Entry, now: dt.datetime) -> Media:
+    """Commit the row with its deadline, then write the bytes; nobody can read them yet."""
+    deadline = retention.source_deadline(now, promised=entry.permit.profile.source_ceiling)
+    media = vault.reserve(clean, kind=MediaKind.SOURCE, now=now, expires_at=deadline)
+    vault.write(media, clean.content)
+    return media
+
+
+def _make_readable(media: Media, job: PhotoJob) -> None:
+    if not vault.publish(media, job_id=job.pk):
+        raise StorageError(Code.SOURCE_GONE)  # condemned while it was written
+
+
+@contextmanager
+def _taken_back_if_refused(media: Media, now: dt.datetime) -> Iterator[None]:
     """Erase a photo that was stored and then refused."""
-    rows = Media.objects.filter(pk=media.pk)
-    condemn(rows, EraseCause.ORPHAN, now)
-    if not erase_condemned(rows).erased:
-        with suppress(Exception):  # its row went while it was written; else a sweep finds it
-            vault.discard(media)
+    try:
+        yield
+    except HiliError:
+        rows = Media.objects.filter(pk=media.pk)
+        condemn(rows, EraseCause.ORPHAN, now)
+        if not erase_condemned(rows).erased:
+            with suppress(Exception):  # its row went while it was written; else a sweep finds it
+                vault.discard(media)
+        raise
 
 
 def start_batch(*, requested_by: Any = None) -> PhotoBatch:
@@ -228,10 +246,22 @@ def columns_of(
 
 
 def _waiting(alias: str) -> dict[str, Any]:
-    """Where a new job waits: held, while staff have paused its provider."""
-    if is_paused(alias):
-        return {"status": JobStatus.HELD, "held_reason": HeldReason.PROVIDER_PAUSED}
-    return {}
+    """For whom a new job waits, and how: held, while staff have paused the provider."""
+    if not is_paused(alias):
+        return {"provider": alias}
+    held = {"status": JobStatus.HELD, "held_reason": HeldReason.PROVIDER_PAUSED}
+    return {"provider": alias, **held}
+
+
+def _people(
+    owner_ref: uuid.UUID | None, subject: Any, requested_by: Any
+) -> dict[str, uuid.UUID | None]:
+    """Whose the photo is, and who asks: mostly the same person."""
+    is_own = requested_by in {None, subject}
+    return {
+        "subject_ref": owner_ref,
+        "requested_by_ref": owner_ref if is_own else subject_ref_for(requested_by),
+    }
 
 
 def _target_columns(target: Target) -> dict[str, str]:

@@ -163,6 +163,8 @@ class PhotoJob(models.Model):
     target_model = models.CharField(_("target model"), max_length=100, blank=True)
     target_pk = models.CharField(_("target key"), max_length=64, blank=True)
     target_field = models.CharField(_("target field"), max_length=64, blank=True)
+    source_mark = models.CharField(max_length=40, blank=True, editable=False)
+    """What the photo said of what made it, in the IPTC's words, so that its result says no less."""
     # What shall be done.
     provider = models.CharField(_("provider"), max_length=64)
     preset = models.CharField(_("preset"), max_length=64, blank=True)

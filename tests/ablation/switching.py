@@ -43,8 +43,7 @@ def replace(path: str, by: Callable[..., Any]) -> None:
 
     `path` is `package.module:name` or `package.module:Class.name`.
     """
-    module_name, _, name = path.partition(":")
-    module = importlib.import_module(module_name)
+    module, name = module_of(path)
     if "." in name:
         _replace_in_class(module, name, by)
     else:
@@ -53,13 +52,17 @@ def replace(path: str, by: Callable[..., Any]) -> None:
 
 def put(path: str, value: Any) -> None:
     """Set a value of a module or class."""
-    module_name, _, name = path.partition(":")
-    holder: Any = importlib.import_module(module_name)
+    module, name = module_of(path)
     *outer, last = name.split(".")
-    for part in outer:
-        holder = getattr(holder, part)
+    holder = functools.reduce(getattr, outer, module)
     assert hasattr(holder, last), path
     setattr(holder, last, value)
+
+
+def module_of(path: str) -> tuple[Any, str]:
+    """Return the module that a path begins with, and the name in it."""
+    module, _, name = path.partition(":")
+    return importlib.import_module(module), name
 
 
 def gives(value: Any = None) -> Callable[..., Any]:

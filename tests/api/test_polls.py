@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from django_hili.codes import Code, sentence
 from django_hili.jobs.cancel import cancel_job
 from django_hili.models import JobStatus, PhotoJob
 from tests import people
@@ -84,6 +85,15 @@ def test_what_the_answer_does_not_show_is_not(anna, job):
     etag = client.get(address)["ETag"]
     PhotoJob.objects.filter(pk=job.pk).update(token=9, lease_owner="somebody")
     assert client.get(address, headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_a_warning_is_told_in_words_and_a_providers_own_by_its_code(anna, job):
+    PhotoJob.objects.filter(pk=job.pk).update(warnings=["soft_at_x8", "their_own_word"])
+    told = people.client_of(anna).get(f"{API}jobs/{job.pk}/").json()["warnings"]
+    assert told == [
+        {"code": "soft_at_x8", "detail": sentence(Code.WARN_SOFT)},
+        {"code": "their_own_word", "detail": ""},
+    ]
 
 
 def test_a_validator_opens_nobody_elses_job(anna, ben, job):

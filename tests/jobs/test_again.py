@@ -12,6 +12,9 @@ from django.utils import timezone
 import django_hili
 from django_hili.codes import Code
 from django_hili.exceptions import ProviderError, WrongStateError
+from django_hili.imaging.encode import SourceType, mark_of
+from django_hili.jobs.queries import result_of
+from django_hili.media import vault
 from django_hili.models import Disclosure, HeldReason, JobStatus, PhotoJob, SendState
 from django_hili.privacy.erasure.vendor_copies import seal_handle
 from tests import people, photos
@@ -54,6 +57,17 @@ def test_the_vendors_copy_is_processed_again(done, anna, vendor, work):
     assert charges(vendor) == 2
     events = [entry["event"] for entry in vendor.control.ledger()]
     assert (events.count("accepted"), events.count("again")) == (1, 1)
+
+
+def test_a_photo_that_a_model_made_says_so_again_without_being_here(anna, vendor, work):
+    vendor.control.set(mode="engine")  # what it makes holds no metadata
+    content = photos.saved(photos.picture(), "JPEG", xmp=SourceType.GENERATED.xmp)
+    first = people.enhance(content, operations=["repair"], subject=anna)
+    work()
+    again = django_hili.process_again(job_id=first.pk, operations=["sr"], scale=2)
+    work()
+    assert Disclosure.objects.get(job_id=again.pk).size == 0
+    assert mark_of(vault.read(result_of(again))) is SourceType.GENERATED
 
 
 def test_a_second_click_costs_nothing(done, vendor):

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from django_hili.codes import Code
 from django_hili.exceptions import InvalidPhotoError, ProviderError, StorageError
+from django_hili.imaging.encode import SourceType
 from django_hili.jobs.moves import breakers, claim, send
 from django_hili.jobs.worker import checking, inbound, poll
 from django_hili.jobs.worker.checking import Finisher
@@ -143,13 +144,13 @@ def test_what_a_process_that_ended_says_of_its_photo(monkeypatch, number, limit,
     raw, media = large(photos.jpeg())
     monkeypatch.setattr(Finisher, "_talk", talk)
     with pytest.raises(ProviderError) as caught:
-        finisher.finish(raw, media, dpi=300)
+        finisher.finish(raw, media, dpi=300, mark=SourceType.MODEL)
     assert (caught.value.code, caught.value.retryable) == (code, True)
     monkeypatch.setattr(Finisher, "_talk", real)
     monkeypatch.setattr(checking, "TIME_LIMIT", 60)
-    assert finisher.finish(raw, media, dpi=300).width == 60  # in a new one
+    assert finisher.finish(raw, media, dpi=300, mark=SourceType.MODEL).width == 60  # in a new one
     with pytest.raises(InvalidPhotoError):
-        finisher.finish(*large(b"no photo"), dpi=300)
+        finisher.finish(*large(b"no photo"), dpi=300, mark=SourceType.MODEL)
     finisher.close()
 
 

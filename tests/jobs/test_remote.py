@@ -11,9 +11,10 @@ from PIL import Image
 
 from django_hili.codes import Code
 from django_hili.exceptions import HiliConfigurationError
+from django_hili.imaging.encode import SourceType, mark_of
 from django_hili.jobs.moves import breakers, send
 from django_hili.jobs.queries import result_of
-from django_hili.jobs.worker import poll, remote
+from django_hili.jobs.worker import inbound, poll, remote
 from django_hili.media import vault
 from django_hili.models import (
     Breaker,
@@ -66,6 +67,28 @@ def test_there_and_back(anna, vendor, work, stored):
     opened = Image.open(io.BytesIO(vault.read(result)))
     assert [round(value) for value in opened.info["dpi"]] == [300, 300]
     assert b"compositeWithTrainedAlgorithmicMedia" in vault.read(result)
+
+
+@pytest.mark.parametrize("held_bytes", [inbound.HELD_BYTES, 100])
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (SourceType.GENERATED, SourceType.GENERATED),
+        (SourceType.MODEL, SourceType.MODEL),
+        (SourceType.ENHANCED, SourceType.MODEL),
+    ],
+)
+def test_what_a_photo_says_of_its_making_is_never_weakened(
+    anna, vendor, work, monkeypatch, held_bytes, said, says
+):
+    monkeypatch.setattr(inbound, "HELD_BYTES", held_bytes)
+    vendor.control.set(mode="engine")  # what it makes holds no metadata, as a real vendor's
+    content = photos.saved(photos.picture(), "JPEG", xmp=said.xmp)
+    job = people.enhance(content, operations=["repair"], subject=anna)
+    work()
+    result = vault.read(result_of(job))
+    assert mark_of(result) is says
+    assert result.count(b"DigitalSourceType=") == 1
 
 
 def test_the_vendors_handle_is_forgotten_once_it_is_known_what_became_of_its_copy(

@@ -154,7 +154,7 @@ def test_a_photo_that_takes_too_long_fails(settings, anna, work):
     assert (job.status, job.code) == (JobStatus.FAILED, Code.ENGINE_TIMED_OUT)
 
 
-def test_a_source_that_vanished_fails_the_job(anna, photo, work):
+def test_a_source_that_vanished_fails_the_job(anna, photo, work, caplog):
     from django_hili.media.storages import photo_storage
 
     job = people.enhance(photo, operations=["sr"], scale=2, subject=anna)
@@ -163,6 +163,7 @@ def test_a_source_that_vanished_fails_the_job(anna, photo, work):
     work()
     job.refresh_from_db()
     assert (job.status, job.code) == (JobStatus.FAILED, Code.SOURCE_GONE)
+    assert f"Job {job.pk}: attempt 1: StorageError [source_gone]." in caplog.messages
 
 
 def test_a_storage_that_fails_for_a_moment_is_tried_again(anna, photo, work, monkeypatch):

@@ -172,6 +172,7 @@ class Deeds(OutsideDeeds):
         import django_hili
         from django_hili.exceptions import PrivacyRefusedError
         from django_hili.imaging.clean import clean
+        from django_hili.imaging.encode import SourceType
         from django_hili.jobs.worker.inbound import _finish
         from django_hili.models import Media, MediaKind, PhotoJob
         from django_hili.vocabulary import DEFAULT_DPI
@@ -182,7 +183,7 @@ class Deeds(OutsideDeeds):
         cleaned = clean(photo, max_megapixels=50).content
         made, provider = made_of(cleaned), self._choose_provider()
         if provider != "local":
-            made = _finish(made, DEFAULT_DPI)[1]
+            made = _finish(made, dpi=DEFAULT_DPI, mark=SourceType.MODEL)[1]
         for content in (photo, cleaned, made):
             self.needles.append(content[len(content) // 2 : len(content) // 2 + 30])
         user = person.user

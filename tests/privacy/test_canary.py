@@ -16,8 +16,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from django_hili import queue
-from django_hili.jobs import canary
-from django_hili.jobs.canary import run_canary
+from django_hili.jobs.canary import enhancing, site, trial
+from django_hili.jobs.canary.trial import run_canary
 from django_hili.jobs.pause import pause_provider
 from django_hili.media import intake, keystore, sealing, sink, uploads
 from django_hili.models import Consent, Media, ProviderState, Receipt, Subject
@@ -201,7 +201,7 @@ def test_files_that_are_not_deleted_are_found(published, monkeypatch, stored):
 
 @pytest.mark.clause(*OURS)
 def test_rows_that_stay_are_found(published, monkeypatch):
-    monkeypatch.setattr(canary, "end_nobody", lambda ref: None)
+    monkeypatch.setattr(trial, "end_nobody", lambda ref: None)
     report = run_canary()
     assert not report.is_clean
     dirty = {place.name for place in report.places if place.found_after}
@@ -279,7 +279,7 @@ def test_a_running_cluster_enhances_it(published):
     queue.ensure_schedule()
     try:
         with running("qcluster"):
-            wait_until(canary._seems_to_run, what="the cluster's first look")
+            wait_until(enhancing.seems_to_run, what="the cluster's first look")
             reports = [run_canary() for _ in range(2)]
     finally:
         Schedule.objects.all().delete()
@@ -291,7 +291,7 @@ def test_a_running_cluster_enhances_it(published):
 @pytest.mark.clause("AIART-5.3", "PIXEL-6.4", "MIAO-8.4")
 def test_nobody_is_left_alone_for_an_hour_and_then_gone(published, stored):
     person = synthetic.Nobody()
-    canary._agree(person)
+    site.agree(person)
     ref = Subject.objects.get().pk
     now = timezone.now()
     assert list(vanished_subjects()) == []

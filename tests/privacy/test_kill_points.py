@@ -21,7 +21,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.utils import timezone
 
-from django_hili.jobs import canary
+from django_hili.jobs.canary import enhancing
+from django_hili.jobs.canary.trial import run_canary
 from django_hili.jobs.queries import result_of
 from django_hili.jobs.worker.upkeep import upkeep
 from django_hili.media import keys, sink, vault
@@ -222,9 +223,9 @@ def test_an_erasure_that_dies_anywhere_is_finished_once(anna, end, tell):
 @pytest.mark.clause("HILI-5c", "AIART-4.2.2", "PIXEL-4.1b", "MIAO-7.3c")
 def test_a_trial_that_dies_anywhere_is_swept(monkeypatch, uploads_folder, tell):
     publish()
-    monkeypatch.setattr(canary, "_WORKER_HAS", 0.0)
+    monkeypatch.setattr(enhancing, "_WORKER_HAS", 0.0)
     at, passed = random.SystemRandom().randrange(1, STRIDE + 1), []
-    while point := kill.killed_during(canary.run_canary, at):
+    while point := kill.killed_during(run_canary, at):
         passed.append(f"{at}: {point}")
         keys.forget_cached()
         sink.look_again()

@@ -16,11 +16,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django_hili.codes import Code
 from django_hili.conf import get_settings
 from django_hili.exceptions import InvalidPhotoError, ProviderError
 from django_hili.imaging.apart import interpreter
+from django_hili.imaging.encode import SourceType
 from django_hili.imaging.frames import pack_head, unpack_head
 from django_hili.media import vault
 from django_hili.models import Media
@@ -50,8 +52,8 @@ class Finisher:
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
 
-    def finish(self, raw: Media, media: Media, *, dpi: int) -> Finished:
-        """Check what lies in `raw` and lay the finished photo down in `media`.
+    def finish(self, raw: Media, media: Media, *, dpi: int, mark: SourceType) -> Finished:
+        """Check what lies in `raw` and lay the finished photo down in `media`, with its mark.
 
         Raises `InvalidPhotoError` where it is no photo this site takes, `StorageError` where the
         vault failed, `ProviderError` where the process cannot be started or has ended meanwhile.
@@ -63,7 +65,7 @@ class Finisher:
         alarm.start()
         is_whole = False
         try:
-            finished = self._talk(child, raw, media, dpi)
+            finished = self._talk(child, raw, media, {"dpi": dpi, "mark": mark.value})
             is_whole = True
         except (EOFError, OSError):
             raise _ended(child, is_over=is_over.is_set()) from None
@@ -87,9 +89,11 @@ class Finisher:
                     if pipe:
                         pipe.close()
 
-    def _talk(self, child: subprocess.Popen[bytes], raw: Media, media: Media, dpi: int) -> Finished:
+    def _talk(
+        self, child: subprocess.Popen[bytes], raw: Media, media: Media, wish: dict[str, Any]
+    ) -> Finished:
         side = get_settings().limits.max_result_side
-        head = {"dpi": dpi, "max_megapixels": side**2 // 1_000_000}
+        head = {**wish, "max_megapixels": side**2 // 1_000_000}
         _write(child, pack_head(head, raw.size))
         for piece in vault.stream_unpublished(raw):
             _write(child, piece)

@@ -47,7 +47,7 @@ def _serve(content: bytes, head: dict[str, Any]) -> tuple[dict[str, Any], bytes]
         "height": photo.height,
         "warnings": [code.value for code in photo.warnings],
     }
-    return answer, marked(photo, dpi=head["dpi"], mark=SourceType.MODEL)
+    return answer, marked(photo, dpi=head["dpi"], mark=SourceType(head["mark"]))
 
 
 def _read(size: int) -> bytearray:

@@ -17,7 +17,7 @@ from functools import partial
 from django.utils import timezone
 
 from django_hili.codes import Code
-from django_hili.exceptions import LostLeaseError, ProviderError, StorageError
+from django_hili.exceptions import LostLeaseError, ProviderError, StorageError, log_name
 from django_hili.jobs.moves import breakers, claim, finish
 from django_hili.jobs.moves.finish import Stored
 from django_hili.jobs.moves.verdict import GiveUp, decide
@@ -177,8 +177,7 @@ async def end_as_done(
 async def end_or_retry(desk: Desk, job: PhotoJob, error: Exception) -> None:
     """Fail a job or queue it again, as the error says."""
     verdict = decide(error, attempts=job.attempts, max_attempts=desk.settings.max_attempts)
-    # The type alone: a message could hold what was in the photo's way.
-    logger.warning("Job %s: attempt %d: %s.", job.pk, job.attempts, type(error).__name__)
+    logger.warning("Job %s: attempt %d: %s.", job.pk, job.attempts, log_name(error))
     try:
         if isinstance(verdict, GiveUp):
             await desk.rows(finish.fail, job=job, code=verdict.code, now=timezone.now())
@@ -190,7 +189,7 @@ async def end_or_retry(desk: Desk, job: PhotoJob, error: Exception) -> None:
     except LostLeaseError:
         desk.report.lost += 1
     except Exception as failure:  # noqa: BLE001 - the next look takes it up anew
-        logger.warning("Job %s could not be ended: %s.", job.pk, type(failure).__name__)
+        logger.warning("Job %s could not be ended: %s.", job.pk, log_name(failure))
         await desk.rows_surely(claim.let_go, jobs=[job], now=timezone.now())
 
 

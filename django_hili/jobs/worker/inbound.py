@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from django_hili.conf import get_settings
 from django_hili.exceptions import LostLeaseError, ProviderError
 from django_hili.imaging.clean import clean
-from django_hili.imaging.encode import SourceType
+from django_hili.imaging.encode import SourceType, strongest
 from django_hili.imaging.marking import marked
 from django_hili.jobs.moves import finish, send
 from django_hili.jobs.moves.finish import Stored
@@ -61,7 +61,9 @@ class Receiver:
         arrived = await self._arrive(job, handle, on_granted)
         crash_point("after_fetch")
         if arrived.content is not None:
-            finished, content = await asyncio.to_thread(_finish, arrived.content, job.dpi)
+            finished, content = await asyncio.to_thread(
+                _finish, arrived.content, dpi=job.dpi, mark=_mark_for(job)
+            )
             await asyncio.to_thread(vault.write, media, content)
         else:
             finished = await self._finish_apart(job, arrived, media)
@@ -73,9 +75,7 @@ class Receiver:
         """End the process apart."""
         await asyncio.to_thread(self._finisher.close)
 
-    async def _arrive(
-        self, job: PhotoJob, handle: str, on_granted: Callable[[], None]
-    ) -> Arrived:
+    async def _arrive(self, job: PhotoJob, handle: str, on_granted: Callable[[], None]) -> Arrived:
         is_charged = self._provider.charging is Charging.DOWNLOAD
         arrival = _Arrival(self._desk, job, is_charged=is_charged, on_granted=on_granted)
         most = get_settings().limits.max_result_bytes
@@ -94,8 +94,9 @@ class Receiver:
     async def _finish_apart(self, job: PhotoJob, arrived: Arrived, media: Media) -> Finished:
         async with self._one:
             return await asyncio.to_thread(
-                self._finisher.finish, _laid_down(arrived.raw), media, dpi=job.dpi
-            )
+                self._finisher.finish, _laid_down(arrived.raw), media, dpi=job.dpi,
+                mark=_mark_for(job),
+            )  # fmt: skip
 
 
 class _Arrival:
@@ -156,12 +157,18 @@ class _Arrival:
         return Arrived(None, self._raw)
 
 
-def _finish(content: bytes, dpi: int) -> tuple[Finished, bytes]:
+def _finish(content: bytes, *, dpi: int, mark: SourceType) -> tuple[Finished, bytes]:
     """Clean what came from outside and mark it as made by software."""
     side = get_settings().limits.max_result_side
     photo = clean(content, max_megapixels=side**2 // 1_000_000)
-    made = marked(photo, dpi=dpi, mark=SourceType.MODEL)
+    made = marked(photo, dpi=dpi, mark=mark)
     return Finished(photo.content_type, photo.width, photo.height, photo.warnings), made
+
+
+def _mark_for(job: PhotoJob) -> SourceType:
+    """What made the result, or what made the photo where that says more: vendors drop its mark."""
+    said = SourceType(job.source_mark) if job.source_mark else None
+    return strongest(SourceType.MODEL, said) or SourceType.MODEL
 
 
 def _laid_down(raw: Media | None) -> Media:

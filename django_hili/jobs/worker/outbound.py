@@ -23,6 +23,7 @@ from django_hili.exceptions import (
     LostLeaseError,
     ProviderError,
     StorageError,
+    log_name,
 )
 from django_hili.jobs.moves import breakers, claim, send
 from django_hili.jobs.moves.breakers import Gate
@@ -218,8 +219,8 @@ class Sender:
                     send.answered_all, answer, company=self._in_doubt_now, patience=PATIENCE
                 )
             except Exception as error:  # noqa: BLE001 - every storage has errors of its own
-                name = type(error).__name__
-                logger.warning("Send %s: the answer cannot be kept: %s.", answer.row.pk, name)
+                why = log_name(error)
+                logger.warning("Send %s: the answer cannot be kept: %s.", answer.row.pk, why)
                 await asyncio.sleep(KEEP_TRYING)
             else:
                 return

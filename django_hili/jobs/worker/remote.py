@@ -26,6 +26,7 @@ from django_hili.exceptions import (
     ProviderError,
     StorageError,
     WrongStateError,
+    log_name,
 )
 from django_hili.jobs.moves import breakers, claim, finish, reconcile, send
 from django_hili.jobs.moves.finish import Stored
@@ -231,7 +232,7 @@ class RemoteLane:
         except ProviderError as trouble:
             error = trouble
         except Exception as trouble:  # noqa: BLE001 - asked again at the next look
-            logger.warning("The provider could not be asked: %s.", type(trouble).__name__)
+            logger.warning("The provider could not be asked: %s.", log_name(trouble))
             return
         if error is None:
             await self._desk.rows_surely(breakers.note_success, alias)
@@ -336,7 +337,7 @@ class RemoteLane:
         except InvalidPhotoError:
             await self._give_up(photo, Code.RESULT_INVALID)
         except Exception as error:  # noqa: BLE001 - the next look adopts the job
-            logger.warning("Job %s: fetch: %s.", photo.job.pk, type(error).__name__)
+            logger.warning("Job %s: fetch: %s.", photo.job.pk, log_name(error))
             await self._let_go(photo.job)
 
     async def _bring_in(self, photo: InFlight, media: Media) -> Stored:
@@ -380,7 +381,7 @@ class RemoteLane:
         except LostLeaseError:
             self._desk.report.lost += 1
         except Exception as error:  # noqa: BLE001 - one photo must not end the worker
-            logger.warning("Job %s: %s.", job.pk, type(error).__name__)
+            logger.warning("Job %s: %s.", job.pk, log_name(error))
             await self._let_go(job)
 
     async def _let_go(self, job: PhotoJob) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from django.db import connections
 from django.utils import timezone
 
+from django_hili.exceptions import log_name
 from django_hili.jobs.moves import claim
 from django_hili.jobs.worker.crash import crash_point
 from django_hili.jobs.worker.desk import Desk, OnProgress, RunReport
@@ -127,7 +128,7 @@ class Runner:
                 if await self._look() and not self._is_busy and await self._may_end():
                     return
             except Exception as error:  # noqa: BLE001 - a database hiccup must not end a worker
-                logger.warning("The worker could not look for work: %s.", type(error).__name__)
+                logger.warning("The worker could not look for work: %s.", log_name(error))
             await self._pause(self._seconds_to_next_look())
 
     async def _look(self) -> bool:
@@ -143,7 +144,7 @@ class Runner:
                 if has_work and (is_idle or self._loop.time() >= lane.next_look):
                     has_found = bool(await self._take_up(lane)) or has_found
             except Exception as error:  # noqa: BLE001 - other providers' photos go on
-                logger.warning("The provider %r was passed over: %s.", alias, type(error).__name__)
+                logger.warning("The provider %r was passed over: %s.", alias, log_name(error))
                 has_found = True
         return not has_found
 
@@ -237,14 +238,14 @@ class Runner:
                 if progress := self._desk.take_progress():
                     await self._desk.rows(claim.report_all, progress=progress)
             except Exception as error:  # noqa: BLE001 - the next beat tries again
-                logger.warning("The worker could not renew its leases: %s.", type(error).__name__)
+                logger.warning("The worker could not renew its leases: %s.", log_name(error))
 
     async def _keep_house(self) -> None:
         while True:
             try:
                 await asyncio.to_thread(_with_own_connection, upkeep)
             except Exception as error:  # noqa: BLE001 - the next pass tries again
-                logger.warning("The sweep stopped early: %s.", type(error).__name__)
+                logger.warning("The sweep stopped early: %s.", log_name(error))
             await asyncio.sleep(self._desk.settings.sweep_interval.total_seconds())
 
     def _seconds_to_next_look(self) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
-from django_hili.management.privacy import VERBS
+from django_hili.management.privacy.verbs import VERBS
 
 
 class Command(BaseCommand):

@@ -98,7 +98,7 @@ TABLES: Final[Mapping[str, Table]] = {
         fields=_fields(
             told="id operations image_type scale background dpi result_format preset provider "
             "status held_reason code warnings steps basis created_at started_at ended_at "
-            "expires_at policy_number result_kept",
+            "expires_at policy_number result_kept source_mark",
             given="basis_reason",
             pointer="subject_ref requested_by_ref target_model target_pk target_field batch "
             "again_of",

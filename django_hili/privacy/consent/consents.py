@@ -69,10 +69,7 @@ def give_consent(
         check_guardian(user_key=str(subject.pk), proof=guardian_proof)
     now = timezone.now()
     with noting():
-        current = ensure_published(now)
-        key = key_of(purpose, processor)
-        if current.number != version or current.notice_hashes.get(key) != notice:
-            raise PrivacyRefusedError(Code.NOTICE_UNKNOWN, clauses=CONSENT_FIRST, missing=(key,))
+        current = _shown(version, notice, purpose, processor, now)
         ref = subject_ref_for(subject)
         if not guardian_proof:
             _leave_it_to_the_guardian(ref, purpose, processor, age_band)
@@ -91,6 +88,17 @@ def give_consent(
             subject=subject, age_band=age_band, region=region, is_vouched=bool(guardian_proof)
         )
     return event
+
+
+def _shown(
+    version: int, notice: str, purpose: str, processor: str, now: dt.datetime
+) -> PolicyVersion:
+    """Return the version in force, if it is the one named and shows that notice for this."""
+    current = ensure_published(now)
+    key = key_of(purpose, processor)
+    if current.number != version or current.notice_hashes.get(key) != notice:
+        raise PrivacyRefusedError(Code.NOTICE_UNKNOWN, clauses=CONSENT_FIRST, missing=(key,))
+    return current
 
 
 def record_withdrawal(*, subject: Any, purpose: str, processor: str = "") -> bool:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from django.db import router, transaction
 from django.db.models import Count
 
+from django_hili.exceptions import log_name
 from django_hili.models import EraseCause, Erasure, PhotoJob
 from django_hili.privacy.evidence.receipts import Event, append, hold_chain
 
@@ -168,7 +169,7 @@ def _is_empty_after(row: Erasure) -> bool:
         store.erase(scope)
         return not any(True for _ in store.find(scope))
     except Exception as error:  # noqa: BLE001 - the site's code; tried again
-        logger.warning("The store %s could not erase: %s.", row.store, type(error).__name__)
+        logger.warning("The store %s could not erase: %s.", row.store, log_name(error))
         return False
 
 

@@ -19,6 +19,7 @@ from django.db import DatabaseError, router, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from django_hili.exceptions import log_name
 from django_hili.models import EraseCause, Message, PhotoJob, Subject
 from django_hili.privacy.audit import synthetic
 from django_hili.privacy.erasure.deletion import delete_with_photos
@@ -58,7 +59,7 @@ def _is_cancelled(subject_ref: uuid.UUID) -> bool:
         else:
             cancel_account(subject_ref=subject_ref)
     except Exception as error:  # noqa: BLE001 - also the site's code; tried again
-        logger.warning("Somebody who is gone could not be cancelled: %s.", type(error).__name__)
+        logger.warning("Somebody who is gone could not be cancelled: %s.", log_name(error))
         return False
     return True
 
