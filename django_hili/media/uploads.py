@@ -9,7 +9,10 @@ Clauses C20, C25: MIAO-2.1d, AIART-F2. C01: HILI-1.2a.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import cache
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -21,6 +24,8 @@ from django_hili.codes import Code, sentence
 from django_hili.conf import MIB, get_settings
 from django_hili.exceptions import InvalidPhotoError
 from django_hili.media.spool import Spool
+
+logger = logging.getLogger(__name__)
 
 Gate = Callable[[HttpRequest], None]
 """Asked when the first byte of a file arrives; what it raises ends the request."""
@@ -50,6 +55,13 @@ class SealedUploadHandler(FileUploadHandler):
         self._is_for_our_view = for_our_view
         self._limit = get_settings().limits.max_bytes
         self._spool = Spool()
+
+    def handle_raw_input(self, *args: Any, **kwargs: Any) -> Any:
+        """Say so if the body has been on a disk as it came; it is read as any other."""
+        body = getattr(self.request, "_stream", None)
+        if isinstance(body, SpooledTemporaryFile) and getattr(body, "_rolled", False):
+            _say_that_bodies_lie_open()
+        return super().handle_raw_input(*args, **kwargs)
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """Start a file, if the gate lets it in; the name the client gave is not kept."""
@@ -90,3 +102,12 @@ class SealedUploadHandler(FileUploadHandler):
     def _let_go(self) -> None:
         self._spool.close()
         self._spool = Spool()
+
+
+@cache
+def _say_that_bodies_lie_open() -> None:
+    """Once a process; the next upload would say the same."""
+    logger.error(
+        "An upload lay on a disk as it came before django-hili was asked: this site serves by "
+        "Django's own ASGI handler. Take get_asgi_application from django_hili.asgi instead."
+    )
