@@ -43,7 +43,7 @@ def register_all() -> None:
     """Register every check once."""
     for check in (
         check_settings, check_providers, check_processors, check_models, check_storage, check_keys,
-        check_queue,
+        check_queue, check_server,
     ):  # fmt: skip
         register(check, "django_hili")
     register(check_privacy, "django_hili")
@@ -147,6 +147,15 @@ def check_queue(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
         return []
     found = breaches(getattr(settings, "Q_CLUSTER", {}))
     return [_warning(breach.text, breach.hint, breach.number) for breach in found]
+
+
+def check_server(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """W015: no server that is set up writes uploads as they come. Clauses C20: MIAO-2.1d."""
+    if not apps.is_installed("daphne"):
+        return []
+    text = "daphne writes uploads as they come into a temporary file, before Django is asked."
+    hint = "Serve by uvicorn, or by WSGI, and take daphne out of INSTALLED_APPS."
+    return [_warning(text, hint, "W015")]
 
 
 def check_privacy(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:

@@ -15,7 +15,7 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
@@ -41,7 +41,7 @@ from django_hili.jobs.queries import (
 )
 from django_hili.jobs.retry import why_not_retried
 from django_hili.jobs.worker.late import with_lateness
-from django_hili.media.delivery import photo_response
+from django_hili.media.delivery import file_response, photo_response
 from django_hili.models import JobStatus, PhotoJob
 from django_hili.models.job import PhotoJobQuerySet
 from django_hili.privacy.rights.access import note_staff_read
@@ -165,10 +165,7 @@ class PhotoJobAdmin(JobVerbsMixin, AgainMixin, ReadOnlyAdmin):
         if not kind.startswith("image/") or kind == "image/svg+xml":
             raise Http404
         note_staff_read(object_id=job.pk, staff=request.user)
-        response = FileResponse(file.open("rb"), content_type=kind, filename="photo")
-        response["Cache-Control"] = "private, no-store"
-        response["X-Content-Type-Options"] = "nosniff"
-        return response
+        return file_response(file, request=request, content_type=kind)
 
     def after_view(self, request: HttpRequest, job_id: str) -> HttpResponseBase:
         """Stream the result."""

@@ -1,4 +1,4 @@
-"""Hands a stored photo out as an HTTP response that no cache may keep.
+"""Hands a photo out as an HTTP response that no cache may keep: a stored one, or the host's own.
 
 Owns headers and ranges. Who may have the photo has been decided by the caller.
 Clauses C14, C20: HILI-3.3, AIART-3.3a, PIXEL-5.3, MIAO-6.3.
@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
+from django.core.files import File
 from django.http import (
+    FileResponse,
     HttpResponse,
     HttpResponseBase,
     HttpResponseNotModified,
@@ -20,7 +22,7 @@ from django.http import (
 )
 
 from django_hili.media.ranges import Span, UnsatisfiableError, read_range
-from django_hili.media.serving import for_server
+from django_hili.media.serving import for_server, is_awaited
 from django_hili.media.validators import etag_of, is_known, may_go_on
 from django_hili.media.vault import stream
 from django_hili.models import Media
@@ -79,6 +81,16 @@ def photo_response(
     return _guarded(response, etag)
 
 
+def file_response(file: File[Any], *, request: Asking, content_type: str) -> FileResponse:
+    """Stream a photo that lies in a field of the host's. Raises what opening it does."""
+    response = FileResponse(file.open("rb"), content_type=content_type, filename="photo")
+    if is_awaited(request):
+        pieces = iter(response.streaming_content)  # type: ignore[arg-type]
+        response.streaming_content = for_server(pieces, request)
+    _keep_private(response)
+    return response
+
+
 def _etag_of(media: Media) -> str:
     """A stored photo never changes, so its id stands for its bytes; it lies under that id too."""
     return etag_of(media.pk.bytes)
@@ -107,7 +119,11 @@ def _opened(media: Media, start: int, end: int) -> Iterator[bytes]:
 def _guarded(response: HttpResponseBase, etag: str) -> HttpResponseBase:
     response["ETag"] = etag
     response["Accept-Ranges"] = "bytes"
+    _keep_private(response)
+    return response
+
+
+def _keep_private(response: HttpResponseBase) -> None:
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response

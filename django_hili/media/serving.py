@@ -15,11 +15,16 @@ from django.core.handlers.asgi import ASGIRequest
 Done = Callable[[], None]
 
 
+def is_awaited(request: object) -> bool:
+    """Whether `request`, Django's or DRF's, came through an ASGI server."""
+    return isinstance(getattr(request, "_request", request), ASGIRequest)
+
+
 def for_server(
     pieces: Iterator[bytes], request: object, *, on_end: Done | None = None
 ) -> Iterator[bytes] | AsyncIterator[bytes]:  # fmt: skip
     """Return `pieces` for the server that `request` came through, Django's request or DRF's."""
-    if isinstance(getattr(request, "_request", request), ASGIRequest):
+    if is_awaited(request):
         return _Awaited(pieces, on_end)
     return _asked_for(pieces, on_end)
 

@@ -1,6 +1,6 @@
-"""Holds bytes on disk for as long as somebody has them in hand, sealed and without a name.
+"""Holds bytes for as long as somebody has them in hand: few in memory, more in a sealed file.
 
-The key exists in this process only and the file has no directory entry: when the process dies,
+The file's key exists in this process only and it has no directory entry: when the process dies,
 however it dies, nothing is left that could be opened, and nothing that has to be cleaned up.
 Clauses C20, C25: MIAO-2.1d, AIART-F2.
 """
@@ -17,6 +17,44 @@ from django.conf import settings
 from django_hili.media import sealing
 
 _BUFFER = 4 * sealing.SEGMENT
+
+
+class Spool:
+    """Takes bytes by the piece: into memory while they are few, then into a sealed file."""
+
+    def __init__(self) -> None:
+        self._memory = io.BytesIO()
+        self._sealed: SealedSpool | None = None
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether there were too many for memory."""
+        return self._sealed is not None
+
+    def add(self, piece: bytes) -> None:
+        """Take the next piece."""
+        size = self._memory.tell() + len(piece)
+        if self._sealed is None and size > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+            self._sealed = SealedSpool()
+            self._sealed.add(self._memory.getvalue())
+            self._memory = io.BytesIO()
+        if self._sealed is None:
+            self._memory.write(piece)
+        else:
+            self._sealed.add(piece)
+
+    def opened(self) -> IO[bytes]:
+        """Return what was taken as a file to read, which is whoever's who asks."""
+        if self._sealed is not None:
+            return self._sealed.opened()
+        self._memory.seek(0)
+        return self._memory
+
+    def close(self) -> None:
+        """Let go of everything."""
+        if self._sealed is not None:
+            self._sealed.close()
+        self._memory = io.BytesIO()
 
 
 class SealedSpool:

@@ -9,11 +9,12 @@ Clauses C20, C25: MIAO-2.1d, AIART-F2. C01: HILI-1.2a.
 
 from __future__ import annotations
 
-import io
+import logging
 from collections.abc import Callable
+from functools import cache
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
@@ -22,7 +23,9 @@ from django.http import HttpRequest
 from django_hili.codes import Code, sentence
 from django_hili.conf import MIB, get_settings
 from django_hili.exceptions import InvalidPhotoError
-from django_hili.media.spool import SealedSpool
+from django_hili.media.spool import Spool
+
+logger = logging.getLogger(__name__)
 
 Gate = Callable[[HttpRequest], None]
 """Asked when the first byte of a file arrives; what it raises ends the request."""
@@ -51,8 +54,14 @@ class SealedUploadHandler(FileUploadHandler):
         self._gate = gate
         self._is_for_our_view = for_our_view
         self._limit = get_settings().limits.max_bytes
-        self._buffer = io.BytesIO()
-        self._spool: SealedSpool | None = None
+        self._spool = Spool()
+
+    def handle_raw_input(self, *args: Any, **kwargs: Any) -> Any:
+        """Say so if the body has been on a disk as it came; it is read as any other."""
+        body = getattr(self.request, "_stream", None)
+        if isinstance(body, SpooledTemporaryFile) and getattr(body, "_rolled", False):
+            _say_that_bodies_lie_open()
+        return super().handle_raw_input(*args, **kwargs)
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """Start a file, if the gate lets it in; the name the client gave is not kept."""
@@ -72,36 +81,33 @@ class SealedUploadHandler(FileUploadHandler):
             if not self._is_for_our_view:
                 raise RequestDataTooBig(sentence(Code.PHOTO_TOO_LARGE, limit=limit))
             raise InvalidPhotoError(Code.PHOTO_TOO_LARGE, limit=limit)
-        self.keep(raw_data, start)
+        self.keep(raw_data)
 
-    def keep(self, raw_data: bytes, start: int) -> None:
-        """Keep a piece: in memory as long as the file is small, then in a sealed spool."""
-        if self._spool is None and start + len(raw_data) > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
-            self._spool = SealedSpool()
-            self._spool.add(self._buffer.getvalue())
-            self._buffer = io.BytesIO()
-        if self._spool is None:
-            self._buffer.write(raw_data)
-        else:
-            self._spool.add(raw_data)
+    def keep(self, raw_data: bytes) -> None:
+        """Keep a piece: in memory as long as the file is small, then in a sealed file."""
+        self._spool.add(raw_data)
 
     def file_complete(self, file_size: int) -> UploadedFile[bytes] | None:
         """Hand the file over under a fixed name."""
-        if self._spool is not None:
-            opened, self._spool = self._spool.opened(), None
-            return UploadedFile(
-                opened, "photo", self.content_type, file_size, self.charset, {}
-            )  # fmt: skip
-        self._buffer.seek(0)
-        return InMemoryUploadedFile(
-            self._buffer, self.field_name, "photo", self.content_type, file_size, self.charset
-        )
+        spool, self._spool = self._spool, Spool()
+        opened, kind, charset = spool.opened(), self.content_type, self.charset
+        if spool.is_on_disk:
+            return UploadedFile(opened, "photo", kind, file_size, charset, {})
+        return InMemoryUploadedFile(opened, self.field_name, "photo", kind, file_size, charset)
 
     def upload_interrupted(self) -> None:
         """Let go of what was received."""
         self._let_go()
 
     def _let_go(self) -> None:
-        if self._spool is not None:
-            self._spool.close()
-        self._buffer, self._spool = io.BytesIO(), None
+        self._spool.close()
+        self._spool = Spool()
+
+
+@cache
+def _say_that_bodies_lie_open() -> None:
+    """Once a process; the next upload would say the same."""
+    logger.error(
+        "An upload lay on a disk as it came before django-hili was asked: this site serves by "
+        "Django's own ASGI handler. Take get_asgi_application from django_hili.asgi instead."
+    )

@@ -17,4 +17,4 @@ class FormUploadHandler(SealedUploadHandler):
         """Keep a piece as far as there is room."""
         room = self._limit + 1 - start
         if room > 0:
-            self.keep(raw_data[:room], start)
+            self.keep(raw_data[:room])

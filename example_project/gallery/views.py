@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
@@ -21,7 +21,7 @@ import django_hili
 from django_hili.exceptions import HiliError
 from django_hili.jobs.delete import delete_jobs
 from django_hili.jobs.queries import latest_jobs_of_targets, result_of, why_gone
-from django_hili.media.delivery import photo_response
+from django_hili.media.delivery import file_response, photo_response
 from django_hili.models import PhotoJob, SendState
 from example_project.gallery import progress as progress_words
 from example_project.gallery.destination import conditions
@@ -101,14 +101,9 @@ def before(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     photo = _own_photo(request, pk)
     kind = mimetypes.guess_type(photo.image.name)[0] or "application/octet-stream"
     try:
-        opened = photo.image.open("rb")
+        return file_response(photo.image, request=request, content_type=kind)
     except FileNotFoundError:
         raise Http404 from None
-    response = FileResponse(opened, content_type=kind, filename="photo")
-    response["Cache-Control"] = "private, no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response
 
 
 @require_GET

@@ -17,6 +17,7 @@ import warnings
 import zipfile
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.handlers.asgi import ASGIHandler
 from django.test import Client
 from django.utils import timezone
@@ -26,6 +27,7 @@ from django_hili.media.vault import CHUNK
 from django_hili.models import JobStatus, Media, MediaKind, PhotoJob
 from django_hili.privacy.erasure import retention
 from tests import people
+from tests.host.models import Portrait
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STRICT = pytest.mark.clause("AIART-F1", "AIART-F2", "AIART-4.1a")
@@ -297,3 +299,19 @@ def test_under_asgi_a_copy_is_written_while_it_is_sent(anna, job):
     assert archive.read(photo) == CONTENT
     assert sum(1 for message in sent if message.get("body")) > 4
     assert uuid.UUID(photo.removeprefix("photos/result-").removesuffix(".png"))
+
+
+@pytest.mark.clause("HILI-3.3", "MIAO-6.3")
+def test_under_asgi_staff_see_the_hosts_own_photo_piece_by_piece(anna, photo, django_user_model):
+    large = photo + os.urandom(3 * CHUNK)
+    portrait = Portrait.objects.create(owner=anna, image=ContentFile(large, "anna at home.jpg"))
+    job = people.enhance(portrait.image, operations=["sr"], scale=2, subject=anna)
+    staff = django_user_model.objects.create_superuser("staff")
+    sent = ask(f"/admin/django_hili/photojob/{job.pk}/before/", staff)
+    assert content_of(sent) == large
+    assert sum(1 for message in sent if message.get("body")) > 4
+    told = dict(sent[0]["headers"])
+    assert told[b"Content-Length"] == str(len(large)).encode()
+    assert told[b"Content-Disposition"] == b'inline; filename="photo"'
+    assert b"private, no-store" in told[b"Cache-Control"]
+    assert told[b"Content-Security-Policy"] == b"default-src 'none'; sandbox"
