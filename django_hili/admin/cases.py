@@ -20,10 +20,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from django_hili.admin.filters import RequestKindFilter
 from django_hili.admin.readonly import ReadOnlyAdmin
-from django_hili.codes import Code
+from django_hili.codes import SENTENCES, Code
 from django_hili.exceptions import HiliError, InvalidOptionsError, Problem
 from django_hili.models import (
     Case,
@@ -87,10 +90,42 @@ class AnswerForm(forms.Form):
 
 
 class ExtendForm(forms.Form):
-    """More time."""
+    """More time: the reason is said by whoever extends, and no date is taken that is no later."""
 
-    reason = forms.ChoiceField(label=_("why it takes longer"), choices=ExtensionReason)
+    reason = forms.ChoiceField(
+        label=_("why it takes longer"), choices=[("", "–"), *ExtensionReason.choices],
+        help_text=_("The person reads it."),
+        error_messages=dict.fromkeys(
+            ["required", "invalid_choice"], SENTENCES[Code.EXTENSION_UNREASONED]
+        ),
+    )  # fmt: skip
     until = forms.DateField(label=_("answer due"), widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._case = case
+        last = timezone.localtime(cases.latest_answer(case)).date()
+        self.fields["until"].help_text = _("At the latest: %(date)s") % {
+            "date": date_format(last, "DATE_FORMAT")
+        }
+        self.fields["until"].widget.attrs["max"] = last.isoformat()
+
+    def clean(self) -> dict[str, Any]:
+        """Ask before the row is touched whether so much time may be taken."""
+        words: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            try:
+                cases.check_extension(self._case, reason=words["reason"], until=self.moment)
+            except InvalidOptionsError as error:
+                self.add_error("until", error.problems[0].sentence)
+        return words
+
+    @property
+    def moment(self) -> dt.datetime:
+        """The chosen day, at the hour the answer was due before; on the last day, the last hour."""
+        chosen = dt.datetime.combine(self.cleaned_data["until"], self._case.due_at.timetz())
+        last = cases.latest_answer(self._case)
+        return min(chosen, last) if chosen.date() == last.date() else chosen
 
 
 class PartsForm(forms.ModelForm):
@@ -164,13 +199,10 @@ class OverdueFilter(admin.SimpleListFilter):
 class CaseAdmin(AskedAdmin):
     """Requests: when they came, when they are due, and a page to answer each."""
 
-    list_display = ["short_id", "kind", "state", "received_at", "due_at", "is_late", "outcome"]
-    list_filter = [OverdueFilter, "state", "kind"]
+    list_display = ["short_id", "kind", "state", "received", "due", "outcome"]
+    list_filter = [OverdueFilter, "state", RequestKindFilter]
     ordering = ["due_at"]
     change_form_template = "admin/django_hili/case/page.html"
-
-    class Media:
-        css = {"all": ["django_hili/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Case]:
         """Leave incidents to their own page."""
@@ -187,16 +219,17 @@ class CaseAdmin(AskedAdmin):
         return {
             "title": _("case"), "words": cases.request_text(row), "answer": cases.answer_text(row),
             "is_open": row.state != CaseState.CLOSED, "is_late": row.is_overdue(timezone.now()),
-            "answer_form": AnswerForm(case=row), "extend_form": ExtendForm(),
+            "answer_form": AnswerForm(case=row), "extend_form": ExtendForm(case=row),
             **_whose(request, row),
         }  # fmt: skip
 
     def _do(self, request: HttpRequest, row: Case) -> HttpResponse:
-        """Ask once before a case is answered for good, with what will be sent on the page."""
-        if request.POST.get("do") != "answer" or not self.may_answer(request):
+        """Keep what was typed on the page until it is right, and ask once before an answer."""
+        name = request.POST.get("do")
+        if name not in _FORMS or row.state == CaseState.CLOSED or not self.may_answer(request):
             return super()._do(request, row)
-        form = AnswerForm(request.POST, case=row)
-        if form.is_valid() and "confirm" in request.POST:
+        form = _FORMS[name](request.POST, case=row)
+        if form.is_valid() and (name != "answer" or "confirm" in request.POST):
             return super()._do(request, row)
         context = {
             **self.admin_site.each_context(request), "opts": self.model._meta, "original": row,
@@ -205,7 +238,7 @@ class CaseAdmin(AskedAdmin):
         if form.is_valid():
             context |= {"title": _("Answer for good"), "form": form}
             return TemplateResponse(request, "admin/django_hili/case/answer.html", context)
-        context |= {"may_answer": True, **self.page_context(request, row), "answer_form": form}
+        context |= {"may_answer": True, **self.page_context(request, row), f"{name}_form": form}
         return TemplateResponse(request, self.change_form_template, context)
 
     @admin.display(description=_("case"))
@@ -213,21 +246,24 @@ class CaseAdmin(AskedAdmin):
         """The first eight digits: enough to tell cases apart."""
         return str(case.pk)[:8]
 
-    @admin.display(description=_("overdue"), boolean=True)
-    def is_late(self, case: Case) -> bool:
-        """Whether the answer is late."""
-        return case.is_overdue(timezone.now())
+    @admin.display(description=_("received"), ordering="received_at")
+    def received(self, case: Case) -> str:
+        """When, short enough for a column."""
+        return _short(case.received_at)
+
+    @admin.display(description=_("answer due"), ordering="due_at")
+    def due(self, case: Case) -> str:
+        """By when, and whether that is past."""
+        return _deadline(case.due_at, is_late=case.is_overdue(timezone.now()))
 
     def _verify(self, request: HttpRequest, case: Case) -> None:
         cases.verify(case_id=case.pk)
 
     def _extend(self, request: HttpRequest, case: Case) -> None:
-        form = ExtendForm(request.POST)
-        until = form.cleaned_data["until"] if form.is_valid() else case.received_at.date()
-        cases.extend(
-            case_id=case.pk, reason=request.POST.get("reason", ""),
-            until=dt.datetime.combine(until, case.due_at.timetz()),
-        )  # fmt: skip
+        form = ExtendForm(request.POST, case=case)
+        if not form.is_valid():
+            raise InvalidOptionsError(Problem("extension", Code.EXTENSION_UNREASONED))
+        cases.extend(case_id=case.pk, reason=form.cleaned_data["reason"], until=form.moment)
 
     def _answer(self, request: HttpRequest, case: Case) -> None:
         form = AnswerForm(request.POST, case=case)
@@ -238,6 +274,23 @@ class CaseAdmin(AskedAdmin):
             case_id=case.pk, outcome=CaseOutcome(words["outcome"]), ground=words["ground"],
             text=words["text"],
         )  # fmt: skip
+
+
+_FORMS: dict[str, type[AnswerForm | ExtendForm]] = {"answer": AnswerForm, "extend": ExtendForm}
+"""The verbs of a case that take words."""
+
+
+def _short(at: dt.datetime) -> str:
+    return date_format(timezone.localtime(at), "SHORT_DATETIME_FORMAT")
+
+
+def _deadline(at: dt.datetime, *, is_late: bool) -> str:
+    """Return a deadline for a column, with a word beside it when it has passed."""
+    if not is_late:
+        return _short(at)
+    return format_html(
+        '{} <span class="hili-badge hili-failed">{}</span>', _short(at), _("overdue")
+    )
 
 
 def _whose(request: HttpRequest, case: Case) -> dict[str, Any]:
@@ -259,17 +312,11 @@ def _whose(request: HttpRequest, case: Case) -> dict[str, Any]:
 class IncidentAdmin(AskedAdmin):
     """Incidents: their clocks, whom they concern, and a page for each step."""
 
-    list_display = [
-        "short_id", "severity", "is_drill", "discovered_at", "people_due_at", "authority_due_at",
-        "people_told_at", "authority_told_at", "closed_at",
-    ]  # fmt: skip
+    list_display = ["short_id", "how_bad", "discovered", "people", "authority", "closed_at"]
     list_filter = ["is_drill", "severity"]
     list_select_related = ["case"]
     ordering = ["-discovered_at"]
     change_form_template = "admin/django_hili/incident/page.html"
-
-    class Media:
-        css = {"all": ["django_hili/admin.css"]}
 
     def verbs(self) -> dict[str, Callable[[HttpRequest, Incident], object]]:
         """Describe, tell people, announce, note that the authority was told, close."""
@@ -290,7 +337,8 @@ class IncidentAdmin(AskedAdmin):
             "missing": [labels[name] for name in incidents.what_is_missing(row)],
             "parts_form": PartsForm(instance=row),
             "is_open": row.case.state != CaseState.CLOSED,
-            "is_late": incidents.overdue(timezone.now()).filter(pk=row.pk).exists(),
+            "late": incidents.late(row),
+            "tells_authority": incidents.has_to_tell(row, "authority"),
         }
 
     @admin.display(description=_("incident"))
@@ -298,11 +346,43 @@ class IncidentAdmin(AskedAdmin):
         """The first eight digits."""
         return str(incident.pk)[:8]
 
-    @admin.display(description=_("answered"))
-    def closed_at(self, incident: Incident) -> dt.datetime | None:
+    @admin.display(description=_("severity"), ordering="severity")
+    def how_bad(self, incident: Incident) -> str:
+        """How bad it is, and whether it is a drill."""
+        label = incident.get_severity_display()
+        return f"{_('Drill')} · {label}" if incident.is_drill else label
+
+    @admin.display(description=_("discovered"), ordering="discovered_at")
+    def discovered(self, incident: Incident) -> str:
+        """When, short enough for a column."""
+        return _short(incident.discovered_at)
+
+    @admin.display(description=_("people"), ordering="people_due_at")
+    def people(self, incident: Incident) -> str:
+        """When they were told, or by when they are to be."""
+        return _told(incident, "people")
+
+    @admin.display(description=_("authority"), ordering="authority_due_at")
+    def authority(self, incident: Incident) -> str:
+        """When it was told, or by when it is to be."""
+        return _told(incident, "authority")
+
+    @admin.display(description=_("closed"))
+    def closed_at(self, incident: Incident) -> str:
         """When it was closed."""
-        return incident.case.closed_at
+        return _short(incident.case.closed_at) if incident.case.closed_at else "–"
 
     def _describe(self, request: HttpRequest, incident: Incident) -> None:
         parts = {name: request.POST.get(name, "") for name in PARTS}
         incidents.describe(incident_id=incident.pk, **parts)
+
+
+def _told(incident: Incident, who: str) -> str:
+    """Return when somebody was told of an incident, or by when they are to be, for a column."""
+    told_at = getattr(incident, f"{who}_told_at")
+    if told_at:
+        return str(_("told %(date)s") % {"date": _short(told_at)})
+    if not incidents.has_to_tell(incident, who):
+        return "–"
+    due_at, is_late = getattr(incident, f"{who}_due_at"), who in incidents.late(incident)
+    return format_html(str(_("by {date}")), date=_deadline(due_at, is_late=is_late))

@@ -7,18 +7,19 @@ Clauses C13: HILI-0.5, AIART-3.3b. C28: PIXEL-4.2, MIAO-7.3c.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from django_hili.admin.filters import BasisFilter, ColumnFilter, ProviderFilter
 from django_hili.admin.readonly import ReadOnlyAdmin
 from django_hili.models import (
     Basis,
@@ -36,6 +37,8 @@ from django_hili.models import (
     Severity,
     VendorCopy,
 )
+from django_hili.privacy.consent.wording import region_name
+from django_hili.vocabulary import OPERATION_LABELS, Operation
 
 
 @admin.register(Disclosure)
@@ -45,16 +48,17 @@ class DisclosureAdmin(ReadOnlyAdmin):
     list_display = [
         "sent", "job_link", "provider", "what_was_sent", "state", "charged", "outcome",
     ]  # fmt: skip
-    list_filter = ["provider", "state", "outcome", "basis", "charged"]
+    list_filter = ["intended_at", ProviderFilter, "state", "outcome", BasisFilter, "charged"]
     search_fields = ["=job__id"]
     ordering = ["-intended_at"]
-    date_hierarchy = "intended_at"
     list_per_page = 50
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     fields = [
-        "id", "job_link", "provider", "region", "processor_policy", "what_was_sent", "operations",
-        "basis", "size", "state", "charged", "vendor_words", "intended_at", "passed_at",
-        "answered_at", "vendor_due_at", "outcome", "outcome_at", "probes", "expires_at",
+        "id", "job_link", "provider", "region_text", "processor_policy", "what_was_sent",
+        "operations_text", "basis_text", "size", "state", "charged", "vendor_words",
+        "intended_at", "passed_at", "answered_at", "vendor_due_at", "outcome", "outcome_at",
+        "probes", "expires_at",
     ]  # fmt: skip
 
     @admin.display(description=_("intended"), ordering="intended_at")
@@ -65,7 +69,25 @@ class DisclosureAdmin(ReadOnlyAdmin):
     @admin.display(description=_("what was sent"))
     def what_was_sent(self, send: Disclosure) -> str:
         """The kinds of data."""
-        return ", ".join(send.items)
+        return ", ".join(str(ITEM_LABELS.get(item, item)) for item in send.items)
+
+    @admin.display(description=_("region"))
+    def region_text(self, send: Disclosure) -> str:
+        """Where it went."""
+        return region_name(send.region, get_language()) if send.region else "–"
+
+    @admin.display(description=_("operations"))
+    def operations_text(self, send: Disclosure) -> str:
+        """What was asked for."""
+        known = OPERATION_LABELS
+        return ", ".join(
+            str(known[Operation(op)]) if op in set(Operation) else op for op in send.operations
+        )
+
+    @admin.display(description=_("basis"))
+    def basis_text(self, send: Disclosure) -> str:
+        """On what ground."""
+        return str(_value("basis", send.basis))
 
     @admin.display(description=_("job"))
     def job_link(self, send: Disclosure) -> str:
@@ -74,19 +96,15 @@ class DisclosureAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}">{}</a>', address, str(send.job_id)[:8])
 
 
-class KindFilter(admin.SimpleListFilter):
+class KindFilter(ColumnFilter):
     """Receipts of one kind, by what the kind is called."""
 
     title = _("kind")
     parameter_name = "kind__exact"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Offer every kind there is."""
-        return list(KIND_LABELS.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Receipt]) -> QuerySet[Receipt]:
-        """Keep those of the kind."""
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+    def choices_known(self) -> Iterable[tuple[str, Any]]:
+        """Every kind there is."""
+        return KIND_LABELS.items()
 
 
 @admin.register(Receipt)
@@ -99,11 +117,9 @@ class ReceiptAdmin(ReadOnlyAdmin):
     ordering = ["-number"]
     list_per_page = 50
     show_full_result_count = False
-    fields = ["number", "at", "what", "kind", "object_id", "facts_text", "facts", "previous",
+    show_facets = admin.ShowFacets.NEVER
+    fields = ["number", "at", "what", "kind", "object_id", "facts_text", "facts_hashed", "previous",
               "hash"]  # fmt: skip
-
-    class Media:
-        css = {"all": ["django_hili/admin.css"]}
 
     @admin.display(description=_("what happened"), ordering="kind")
     def what(self, receipt: Receipt) -> str:
@@ -119,6 +135,11 @@ class ReceiptAdmin(ReadOnlyAdmin):
         ]
         return " · ".join(found) or "–"
 
+    @admin.display(description=_("facts, as they were hashed"))
+    def facts_hashed(self, receipt: Receipt) -> str:
+        """The facts to the letter: what the hash is made of."""
+        return receipt.facts
+
     @admin.display(description=_("time"), ordering="number")
     def noted(self, receipt: Receipt) -> str:
         """When, short enough for a column."""
@@ -132,6 +153,11 @@ class ReceiptAdmin(ReadOnlyAdmin):
 
 def _value(name: str, value: Any) -> str:
     """Return a fact as it is called, where it is of a closed list; else as it stands."""
+    if name == "step" and str(value).removeprefix(_DRILL) in STEP_LABELS:
+        label = str(STEP_LABELS[str(value).removeprefix(_DRILL)])
+        return f"{_('Drill')} · {label}" if str(value).startswith(_DRILL) else label
+    if name == "region" and value:
+        return region_name(str(value), get_language())
     for choices in _CHOICES.get(name, ()):
         if value in choices.values:
             return str(choices(value).label)
@@ -139,6 +165,7 @@ def _value(name: str, value: Any) -> str:
     return f"{text[:8]}…" if len(text) > _LONGEST_VALUE else text
 
 
+_DRILL = "drill_"
 _LONGEST_VALUE = 24
 """Characters of a reference or a hash above which the list shows its beginning only."""
 _CHOICES: dict[str, tuple[type[models.TextChoices], ...]] = {
@@ -154,6 +181,12 @@ _CHOICES: dict[str, tuple[type[models.TextChoices], ...]] = {
     "ground": (RefusalGround,),
     "severity": (Severity,),
 }
+ITEM_LABELS: dict[str, Any] = {
+    "photo": _("photo"),
+    "operations": _("operations"),
+    "image_type": _("image type"),
+}
+"""What the kinds of data are called that a send may hold. A test holds it to what is written."""
 KIND_LABELS: dict[str, Any] = {
     "erased": _("photo erased"),
     "store_erased": _("photo erased in a store of the site"),
@@ -185,6 +218,14 @@ KIND_LABELS: dict[str, Any] = {
     "wind_down": _("step in ending the service"),
 }
 """What each kind of receipt is called. A test holds it to the kinds there are."""
+STEP_LABELS: dict[str, Any] = {
+    "opened": _("opened"),
+    "people_told": _("messages queued"),
+    "announced": _("announced"),
+    "authority_told": _("authority told"),
+    "closed": _("closed"),
+}
+"""What the steps in an incident are called; a drill's have a word before them."""
 FACT_LABELS: dict[str, Any] = {
     "kind": _("what"),
     "cause": _("cause"),

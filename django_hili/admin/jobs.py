@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import mimetypes
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -25,6 +26,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from django_hili.admin.again import AgainMixin
+from django_hili.admin.filters import ColumnFilter, ProviderFilter
 from django_hili.admin.readonly import ReadOnlyAdmin
 from django_hili.admin.verbs import ADD, JobVerbsMixin, buttons_of
 from django_hili.codes import sentence
@@ -54,34 +56,15 @@ _SHORT_KEY = 8
 """Characters of a host row's key that the list shows; the job's page shows the row itself."""
 
 
-class ProviderFilter(admin.SimpleListFilter):
-    """Who enhances: a choice of what is set up, not of what a look at every job would find."""
-
-    title = _("provider")
-    parameter_name = "provider"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Offer the site's providers."""
-        return [(alias, alias) for alias in provider_aliases()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[PhotoJob]) -> QuerySet[PhotoJob]:
-        """Keep its jobs, also those of one that is not set up any more."""
-        return queryset.filter(provider=self.value()) if self.value() else queryset
-
-
-class PresetFilter(admin.SimpleListFilter):
+class PresetFilter(ColumnFilter):
     """What is done: a choice of the presets there are."""
 
     title = _("preset")
     parameter_name = "preset"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Offer the site's presets."""
+    def choices_known(self) -> Iterable[tuple[str, Any]]:
+        """The site's presets."""
         return [(preset.name, preset.label) for preset in all_presets().values()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[PhotoJob]) -> QuerySet[PhotoJob]:
-        """Keep its jobs, also those of one that is no more."""
-        return queryset.filter(preset=self.value()) if self.value() else queryset
 
 
 class BatchFilter(admin.SimpleListFilter):
@@ -121,7 +104,6 @@ class PhotoJobAdmin(JobVerbsMixin, AgainMixin, ReadOnlyAdmin):
     change_form_template = "admin/django_hili/photojob/page.html"
 
     class Media:
-        css = {"all": ["django_hili/admin.css"]}
         js = ["django_hili/compare.js"]
 
     def get_queryset(self, request: HttpRequest) -> PhotoJobQuerySet:

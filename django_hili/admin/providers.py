@@ -47,9 +47,6 @@ class ProviderStateAdmin(ReadOnlyAdmin):
     change_form_template = "admin/django_hili/providerstate/page.html"
     change_list_template = "admin/django_hili/providerstate/list.html"
 
-    class Media:
-        css = {"all": ["django_hili/admin.css"]}
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderState]:
         """Only providers that are configured; what was removed is history."""
         rows: QuerySet[ProviderState] = super().get_queryset(request)

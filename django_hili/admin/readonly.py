@@ -11,6 +11,10 @@ from django.http import HttpRequest
 class ReadOnlyAdmin(admin.ModelAdmin):
     """Rows that verbs make, change and end; a page shows them."""
 
+    class Media:
+        css = {"all": ["django_hili/admin.css"]}
+        js = ["django_hili/tables.js"]
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody types such a row in."""
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 
 import pytest
@@ -158,3 +159,73 @@ def test_who_may_only_see_incidents_does_nothing(client_with):
     assert client.get(page_of(incident)).status_code == 200
     for verb in ("describe", "close", "nonsense"):
         assert client.post(page_of(incident), {"do": verb}).status_code == 403
+
+
+@pytest.mark.parametrize("words", [{}, {"reason": "shrugged"}, {"reason": "complex"}])
+def test_more_time_asks_for_its_reason_and_keeps_what_was_typed(case, client_with, words):
+    client = client_with("view_case", "answer_case")
+    page = client.get(page_of(case)).content.decode()
+    chosen = re.search(r'<select name="reason".*?</select>', page, re.DOTALL)[0]
+    assert re.search(r'<option value="" selected>', chosen), "nobody's reason stands there already"
+    too_late = (case.received_at + dt.timedelta(days=200)).date().isoformat()
+    told = client.post(page_of(case), {"do": "extend", "until": too_late, **words})
+    assert "one of the listed reasons" in told.content.decode()
+    assert f'value="{too_late}"' in told.content.decode()
+    assert not Case.objects.exclude(extension="").exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_more_time_reaches_to_the_last_day(case, client_with):
+    client = client_with("view_case", "answer_case")
+    latest = cases.latest_answer(case)
+    day = re.search(r'max="([\d-]+)"', client.get(page_of(case)).content.decode())[1]
+    assert day == timezone.localtime(latest).date().isoformat()
+    client.post(page_of(case), {"do": "extend", "reason": "complex", "until": day})
+    assert Case.objects.get().due_at <= latest
+    assert Case.objects.get().extension == "complex"
+
+
+def test_what_is_late_says_so_in_a_word(case, client_with):
+    address = reverse("admin:django_hili_case_changelist")
+    client = client_with("view_case")
+    assert "hili-failed" not in client.get(address).content.decode()
+    Case.objects.update(due_at=timezone.now() - dt.timedelta(days=1))
+    assert re.search(r"hili-failed\W+overdue", client.get(address).content.decode())
+
+
+def test_no_incident_is_offered_among_the_requests(case, client_with):
+    page = client_with("view_case").get(reverse("admin:django_hili_case_changelist"))
+    assert "kind__exact=complain" in page.content.decode()
+    assert "kind__exact=incident" not in page.content.decode()
+
+
+@pytest.mark.parametrize("severity", Severity)
+@pytest.mark.parametrize("is_drill", [False, True])
+def test_one_incident_is_as_late_as_all_of_them_say(severity, is_drill):
+    now = timezone.now()
+    incident = incidents.open_incident(
+        severity=severity, is_drill=is_drill, began_at=now - dt.timedelta(hours=1), ended_at=now
+    )
+    for people, authority, days in itertools.product([None, now], [None, now], [0, 100]):
+        Incident.objects.update(people_told_at=people, authority_told_at=authority)
+        incident = Incident.objects.get()
+        moment = now + dt.timedelta(days=days)
+        found = incidents.overdue(moment).exists()
+        assert bool(incidents.late(incident, now=moment)) == found, (people, authority, days)
+
+
+def test_an_incident_says_what_was_done_and_what_is_late(client_with):
+    now = timezone.now()
+    incident = incidents.open_incident(
+        severity=Severity.SERIOUS, began_at=now - dt.timedelta(hours=1), ended_at=now
+    )
+    Incident.objects.update(people_due_at=now, authority_due_at=now)
+    client = client_with("view_incident", "answer_case")
+    listed = reverse("admin:django_hili_incident_changelist")
+    for address in (page_of(incident), listed):
+        assert client.get(address).content.decode().count("overdue") >= 2
+    client.post(page_of(incident), {"do": "tell_authority"})
+    page = client.get(page_of(incident)).content.decode()
+    assert "authority told" in page
+    assert 'value="tell_authority"' not in page, "what is done is not asked for again"
+    assert "told " in client.get(listed).content.decode()

@@ -47,7 +47,8 @@ _NOBODY: dict[str, Any] = {"lease_until": None, "lease_owner": "", "stage": "", 
 _TAKEN_FOR_LOST = (SendState.UNKNOWN, SendState.RECONCILED)
 """An answer that comes after all is worth more than any reckoning."""
 _MOST_DOUBLINGS = 5
-_ITEMS = ["photo", "operations", "image_type"]
+ITEMS = ["photo", "operations", "image_type"]
+"""The kinds of data a send holds, as the ledger writes them down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def intend(
             provider=job.provider,
             region=capabilities.region,
             processor_policy=policy_of(job.provider),
-            items=_ITEMS,
+            items=ITEMS,
             operations=job.operations,
             requested_by_ref=job.requested_by_ref,
             basis=job.basis,

@@ -112,15 +112,24 @@ def extend(*, case_id: uuid.UUID, reason: ExtensionReason | str, until: dt.datet
     more than three months after receipt.
     """
     case = Case.objects.get(pk=case_id)
-    latest = clock.latest_due_at(received_at=case.received_at)
-    if reason not in ExtensionReason.values or not case.due_at < until <= latest:
-        raise InvalidOptionsError(Problem("extension", Code.EXTENSION_UNREASONED))
+    check_extension(case, reason=reason, until=until)
     with noting():
         rows = Case.objects.filter(pk=case_id, state__in=OPEN, due_at=case.due_at)
         if not rows.update(due_at=until, extension=reason):
             raise WrongStateError(Code.CASE_CHANGED)
         note("case_extended", case_id, case_kind=case.kind, reason=str(reason))
     return Case.objects.get(pk=case_id)
+
+
+def check_extension(case: Case, *, reason: ExtensionReason | str, until: dt.datetime) -> None:
+    """Raise what `extend` would raise for this much more time; change nothing."""
+    if reason not in ExtensionReason.values or not case.due_at < until <= latest_answer(case):
+        raise InvalidOptionsError(Problem("extension", Code.EXTENSION_UNREASONED))
+
+
+def latest_answer(case: Case) -> dt.datetime:
+    """Return the moment to which the answer may be put off at most."""
+    return clock.latest_due_at(received_at=case.received_at)
 
 
 def close(

@@ -195,6 +195,28 @@ def overdue(now: dt.datetime) -> QuerySet[Incident]:
     return Incident.objects.real().filter(people | authority, case__state__in=OPEN)
 
 
+def has_to_tell(incident: Incident, who: str) -> bool:
+    """Whether `people` or the `authority` have to be told: an authority of nothing minor."""
+    return who == "people" or not _is_minor_or_drill(incident)
+
+
+def late(incident: Incident, *, now: dt.datetime | None = None) -> set[str]:
+    """Return who should have been told of this incident by now: people, authority, or nobody.
+
+    What `overdue` asks of all incidents, of the one.
+    """
+    if incident.is_drill or incident.case.state not in OPEN:
+        return set()
+    moment = now or timezone.now()
+    return {
+        who
+        for who in ("people", "authority")
+        if has_to_tell(incident, who)
+        and getattr(incident, f"{who}_told_at") is None
+        and getattr(incident, f"{who}_due_at") < moment
+    }
+
+
 def _on_this_site(incident: Incident) -> set[uuid.UUID | None]:
     """Whoever had a job or a photo here in that time, or may have had one that is gone since."""
     jobs = PhotoJob.objects.filter(created_at__lte=incident.ended_at)

@@ -136,7 +136,7 @@ function showAccounts(state) {
       make("progress", { max: each.size, value: each.left, "aria-label": "Credits left in this package" })));
     const buy = [3, 10, 50, 200].map((count) => make("button", { type: "button", onclick: () => send("POST", "packages", { third_code: partner.third_code, credit_count: count }, `${count} credits added`) }, `+${count}`));
     return make("div", { class: "account" },
-      make("div", { class: "account-head" }, make("b", {}, partner.third_code), make("span", { class: "faint" }, `${number(partner.left)} credits · per ${partner.charging}`)),
+      make("div", { class: "account-head" }, make("b", {}, partner.third_code), make("span", { class: "faint" }, `${number(partner.left)} credit${partner.left === 1 ? "" : "s"} · per ${partner.charging}`)),
       secret, ...packages, make("div", { class: "buy" }, ...buy));
   }));
 }
