@@ -278,7 +278,7 @@ TABLES: Final[Mapping[str, Table]] = {
 PLACES: Final[tuple[Place, ...]] = (
     Place("request body", "a photo on its way in", DataClass.PHOTO,
           "read under a cap after the gate; sealed or in memory; gone with the request",
-          ("media.spool", "privacy.audit.residue.files")),
+          ("media.spool", "media.uploads", "privacy.audit.residue.files")),
     Place("photo storage", "sources and results", DataClass.PHOTO,
           "a row with a deadline before the first byte; sealed under a key of its own",
           ("media.storages", "privacy.erasure.erase", "privacy.erasure.orphans",
