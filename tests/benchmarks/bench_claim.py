@@ -9,6 +9,7 @@ import statistics
 import time
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -23,7 +24,8 @@ from tests.processes import kill_group, running, start, wait_until
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 LEASE = dt.timedelta(seconds=60)
 KILLS = int(os.environ.get("HILI_BENCH_KILLS", "6"))
-WAKES = int(os.environ.get("HILI_BENCH_WAKES", "8"))
+WAKES = int(os.environ.get("HILI_BENCH_WAKES", "24"))
+INTERVAL = settings.Q_CLUSTER["poll"]
 
 
 def test_a_claim_of_a_hundred(say):
@@ -84,7 +86,7 @@ def test_from_idle_to_accepted(say, tmp_path):
 
     from django_hili import queue
 
-    photo = photos.jpeg(300, 200)
+    photo, chance = photos.jpeg(300, 200), random.Random(11)
     broker, ours = [], []
     with (
         running_vendor(photo=photo) as vendor,
@@ -92,11 +94,14 @@ def test_from_idle_to_accepted(say, tmp_path):
     ):
         for number in range(WAKES + 2):
             mark = tmp_path / str(number)
+            # A broker that is asked at intervals is met at any moment of one, by both alike.
+            time.sleep(chance.uniform(0.3, 0.3 + INTERVAL))
             asked = time.time()
             async_task("tests.benchmarks.pipeline.touch", str(mark), save=False)
             wait_until(mark.exists, what="the queue")
             broker.append(float(mark.read_text() or time.time()) - asked)
             lay_out(1, photo)
+            time.sleep(chance.uniform(0.3, 0.3 + INTERVAL))
             asked = time.time()
             queue.hand_over()
             wait_until(lambda n=number: len(vendor.books()["at"]) > n, what="the vendor")
@@ -104,8 +109,7 @@ def test_from_idle_to_accepted(say, tmp_path):
             wait_until(
                 lambda: not PhotoJob.objects.exclude(status=JobStatus.DONE).exists(), what="the end"
             )
-            time.sleep(0.3)
     # The first two find a queue that is still starting.
-    wait, whole = statistics.median(broker[2:]), statistics.median(ours[2:])
+    wait, whole = statistics.mean(broker[2:]), statistics.mean(ours[2:])
     say("G11", f"from a job to the vendor's acceptance: {whole * 1e3:.0f} ms, the broker's own "
         f"{wait * 1e3:.0f} ms, so + {(whole - wait) * 1e3:.0f} ms (goal 25)")  # fmt: skip

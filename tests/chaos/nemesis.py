@@ -176,6 +176,8 @@ class Nemesis:
 
     def _spawn(self, *, crash_at: str = "", pause_at: str = "") -> Worker:
         if self.aim.host == "qcluster":
+            # On SQLite a shift makes way for a worker whose lease has not run out yet.
+            time.sleep(LEASE)
             wake_up_call()
         return self._nursery.spawn(
             self.aim.host, crash_at=crash_at, pause_at=pause_at, guard=self.aim.guard
@@ -267,10 +269,10 @@ def distinct_photos(seed: int) -> Iterator[bytes]:
 
 
 def wake_up_call() -> None:
-    """What `enhance()` put into the queue may have died with a worker; a site's tick looks."""
+    """What a dead cluster took out of the queue comes back after minutes; a site's tick looks."""
     from django_hili import queue
 
     # A cluster that is frozen in the middle of a write keeps SQLite to itself.
     with contextlib.suppress(OperationalError):
-        if not OrmQ.objects.exists():
-            queue.hand_over()
+        OrmQ.objects.all().delete()
+        queue.hand_over()

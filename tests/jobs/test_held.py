@@ -175,6 +175,7 @@ def test_a_provider_that_is_away_or_paused_is_not_asked_to_count(
         provider.credits = credits_left
         lane = remote.RemoteLane(desk, provider)
         await lane.tick()
+        await lane.tend()
         await lane.aclose()
         await desk.aclose()
 

@@ -83,6 +83,9 @@ class DirectLane:
     async def tick(self) -> None:
         """Nothing to ask: a direct provider answers by itself."""
 
+    async def tend(self) -> None:
+        """Nothing to see to: what a silent worker had is begun again."""
+
     async def wind_up(self, patience: float | None) -> None:
         """Let what is in hand finish within `patience` seconds, then give the rest back."""
         tasks = list(self._tasks.values())

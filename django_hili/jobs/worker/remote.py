@@ -89,6 +89,7 @@ class RemoteLane:
             desk, provider, self._gate, on_accepted=self._watch.begin,
             in_hand=lambda: len(self._sending),
         )  # fmt: skip
+        self._next_count = 0.0
         self._next_recovery = 0.0
         self._next_probe = 0.0
         self._knocking: asyncio.Task[None] | None = None
@@ -158,20 +159,25 @@ class RemoteLane:
         await self._adopt([job for job in jobs if job.status != JobStatus.SENDING])
 
     async def tick(self) -> None:
-        """Ask about what could be done, fetch what is, and settle silent senders' jobs."""
+        """Ask about what could be done, and fetch what is."""
         await self._share_slots()
+        if _clock() >= self._next_count:
+            self._next_count = _clock() + self._desk.lease.total_seconds() / 3
+            await self._count_credits()
+        await self._watch.tick()
+        await self._begin_fetching()
+
+    async def tend(self) -> None:
+        """See to what no photo waits for: silent senders' jobs, and copies that should be gone."""
         now = _clock()
         if now >= self._next_recovery:
             self._next_recovery = now + self._desk.lease.total_seconds() / 3
             await self._recover()
-            await self._count_credits()
         if now >= self._next_probe:
             self._next_probe = now + PROBE
             # A pause stops photos, not the proof that their copies are gone; an outage does.
             if await self._desk.rows(self._gate.is_there, timezone.now()):
                 await probe_copies(self._desk, self.provider)
-        await self._watch.tick()
-        await self._begin_fetching()
 
     async def wind_up(self, patience: float | None) -> None:
         """Finish sends and fetches within `patience` seconds; let the vendor's photos go on.

@@ -135,17 +135,18 @@ class Runner:
         """See to every lane and take up what is due; say whether nothing was found."""
         is_idle = not self._is_busy
         has_work = not is_idle or await self._has_work()
-        if has_work:
-            await self._hold_back()
         has_found = False
         for alias, lane in self._lanes.items():
             try:
                 await lane.tick()
                 if has_work and (is_idle or self._loop.time() >= lane.next_look):
                     has_found = bool(await self._take_up(lane)) or has_found
+                await lane.tend()
             except Exception as error:  # noqa: BLE001 - other providers' photos go on
                 logger.warning("The provider %r was passed over: %s.", alias, log_name(error))
                 has_found = True
+        if has_work:
+            await self._hold_back()
         return not has_found
 
     async def _has_work(self) -> bool:
