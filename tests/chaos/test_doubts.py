@@ -29,7 +29,7 @@ from tests.vendors import vendor_for
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 SEED = int(os.environ.get("HILI_CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-KILLS = int(os.environ.get("HILI_CHAOS_KILLS", "8"))
+KILLS = int(os.environ.get("HILI_CHAOS_KILLS", "5"))
 PHOTOS = 8
 
 
