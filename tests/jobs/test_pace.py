@@ -184,6 +184,22 @@ def test_a_worker_is_there_when_a_question_is_due(due, pause):
     assert asyncio.run(story()) == pytest.approx(pause)
 
 
+def test_what_is_held_meanwhile_is_counted_too(monkeypatch):
+    async def story() -> int:
+        runner = Runner()
+        runner._loop = asyncio.get_running_loop()
+
+        async def rows(verb, **_):
+            runner._desk.report.held += verb is claim.hold_paused  # a send that ended in doubt
+            return 2 if verb is claim.hold_paused else {}
+
+        monkeypatch.setattr(runner._desk, "rows", rows)
+        await runner._hold_back()
+        return runner._desk.report.held
+
+    assert asyncio.run(story()) == 3
+
+
 @pytest.mark.django_db(transaction=True)
 def test_an_idle_worker_asks_once_a_second_at_most():
     asked = []

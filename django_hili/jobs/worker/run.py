@@ -159,7 +159,9 @@ class Runner:
         if self._only is not None or self._loop.time() < self._next_holding:
             return
         self._next_holding = self._loop.time() + self._desk.lease.total_seconds() / 3
-        self._desk.report.held += await self._desk.rows(claim.hold_paused, now=timezone.now())
+        # The report is read after the wait: sends count into it meanwhile.
+        paused = await self._desk.rows(claim.hold_paused, now=timezone.now())
+        self._desk.report.held += paused
         held = await self._desk.rows(
             claim.hold_strangers, known=list(self._lanes), now=timezone.now()
         )
