@@ -197,10 +197,16 @@ def hold_paused(*, now: dt.datetime) -> int:
 
     Pausing holds what waits; what was in a worker's hands then may be queued again after it.
     """
-    paused = ProviderState.objects.filter(is_paused=True).values("alias")
-    return PhotoJob.objects.filter(
-        status=JobStatus.QUEUED, due_at__lte=now, provider__in=paused
-    ).update(status=JobStatus.HELD, held_reason=HeldReason.PROVIDER_PAUSED)
+    database = router.db_for_write(PhotoJob)
+    paused = ProviderState.objects.using(database).filter(is_paused=True)
+    if not paused.exists():
+        return 0
+    with transaction.atomic(using=database):
+        # Locked, so that nothing is held right after it was resumed: nobody would resume it again.
+        aliases = list(paused.select_for_update().values_list("alias", flat=True))
+        return PhotoJob.objects.filter(
+            status=JobStatus.QUEUED, due_at__lte=now, provider__in=aliases
+        ).update(status=JobStatus.HELD, held_reason=HeldReason.PROVIDER_PAUSED)
 
 
 def silent_senders(*, provider: str, now: dt.datetime) -> list[PhotoJob]:
