@@ -30,6 +30,7 @@ from tests.acceptance import places
 from tests.acceptance.places import everywhere
 from tests.processes import kill_group, start, wait_until
 from tests.receipts import per_object
+from tests.unsealed import Unsealed, opened_as_it_is
 from tests.vendors import vendor_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -292,23 +293,7 @@ def without_sealing(monkeypatch) -> None:
 
 
 def without_sealed_spool(monkeypatch) -> None:
-    class Open:
-        header = b""
-
-        def __init__(self, **_):
-            pass
-
-        def add(self, piece):
-            yield bytes(piece)
-
-        def end(self):
-            return b""
-
-    def unseal(opened, *, start, end, **_):
-        opened.seek(start)
-        yield opened.read(end - start)
-
-    open_ = SimpleNamespace(new_key=sealing.new_key, Sealer=Open, unseal=unseal)
+    open_ = SimpleNamespace(new_key=sealing.new_key, Sealer=Unsealed, unseal=opened_as_it_is)
     monkeypatch.setattr(spool, "sealing", open_)
 
 

@@ -29,6 +29,7 @@ from django_hili.privacy.erasure.sweep import sweep_thoroughly
 from django_hili.privacy.erasure.vanished import vanished_subjects
 from django_hili.privacy.erasure.winddown import wind_down
 from tests.processes import running, wait_until
+from tests.unsealed import Unsealed, opened_as_it_is
 from tests.vendors import charges, vendor_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -139,26 +140,6 @@ def test_what_an_upload_leaves_is_found_where_it_lies(published, monkeypatch, wh
     # A row also lies in the file of its database.
     assert dirty - {"database file (default)"} == {place.name for place in found(report, where)}
     assert all(place.found_before and place.found_after for place in found(report, where))
-
-
-class Unsealed:
-    """What a sealer would be that seals nothing."""
-
-    header = b""
-
-    def __init__(self, **_):
-        pass
-
-    def add(self, piece):
-        yield bytes(piece)
-
-    def end(self):
-        return b""
-
-
-def opened_as_it_is(opened, *, start, end, **_):
-    opened.seek(start)
-    yield opened.read(end - start)
 
 
 @pytest.mark.clause(*OURS, "HILI-5a", "AIART-F2", "MIAO-7.3b", "MIAO-2.1d")
